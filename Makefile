@@ -1,0 +1,42 @@
+# Everything a newcomer needs: `make demo` and `make test` install what they need themselves.
+SHELL := /bin/bash
+BIN := .venv/bin
+export INSTABILITY_DATA ?= $(abspath $(wildcard ../shared/data))
+LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
+
+.PHONY: help setup setup-test demo study test fast lint bench lock clean
+
+help:            ## what the targets do
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
+
+setup:           ## make .venv with what the demo needs, and the default model
+	@requirements/setup.sh demo
+
+setup-test:      ## the same with what the tests need (Chromium and OpenSSH too)
+	@requirements/setup.sh test
+
+demo: setup      ## the main job on a virtual rack: photographs, predictions, runs/demo/report/index.html
+	@$(BIN)/instability demo
+
+study: setup     ## the real thing: 300 scenes or more from SCENES=folder-or-csv, or from INSTABILITY_DATA
+	@$(BIN)/instability demo --study $(if $(SCENES),--scenes $(SCENES))
+
+test: setup-test lint  ## every check and every test
+	@$(BIN)/python -m pytest -n 2 --dist worksteal
+
+fast: setup-test ## the tests that take less than ten seconds each
+	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+
+lint: setup-test ## ruff, mypy --strict, the import contract
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+
+bench: setup-test ## what is fast, against what, as ratios within one run
+	@$(BIN)/python -m benchmarks
+
+lock: setup-test ## choose versions anew and write requirements/*.txt
+	@$(BIN)/pip install -q uv
+	@$(LOCK) --extra test --upgrade -o requirements/test.txt
+	@$(LOCK) --extra demo --upgrade -c requirements/test.txt -o requirements/demo.txt
+
+clean:           ## remove .venv and caches; runs stay
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Numbers and pictures from runs; never touches a device."""

@@ -1,0 +1,114 @@
+"""The answer in words: from a study's summary to the sentences at the head of a report and on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+ENOUGH_SCENES = 300
+VIRTUAL = "These devices are virtual: their cameras are simulated, so the numbers say nothing about real phones."
+NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+
+
+def headline(summary: Mapping[str, Any]) -> str:
+    """Give the one sentence that answers: how unstable, how surely (in brackets), across what."""
+    found = summary["instability"]
+    if found["rate"] is None:
+        return _nothing_to_compare(summary)
+    return (
+        f"Your model is unstable on {percent(found['rate'])} {interval(found)} of these photographs "
+        f"across these {counted(summary['devices'], 'device')}."
+    )
+
+
+def remarks(summary: Mapping[str, Any], *, virtual: bool) -> list[str]:
+    """Give what must be known to read the answer honestly, the most important first; virtual: simulated devices."""
+    told = [VIRTUAL if virtual else "", _meaning(summary), _how_sure(summary), _against_itself(summary), _gaps(summary)]
+    return [one for one in told if one]
+
+
+def percent(share: float | None) -> str:
+    """Write a share of 1 in percent, whole from 10 % on and with one decimal below, such as "14 %" or "3.1 %"."""
+    return "–" if share is None else f"{_number(share)}\u00a0%"
+
+
+def interval(found: Mapping[str, Any]) -> str:
+    """Write the interval of a rate in percent, such as "[9, 21]"; nothing where there is none."""
+    if found.get("low") is None or found.get("high") is None:
+        return ""
+    return f"[{_number(found['low'])}, {_number(found['high'])}]"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number with its noun, small numbers as words: "five devices", "one device", "20 scenes"."""
+    word = NUMBERS[number] if number < len(NUMBERS) else str(number)
+    return f"{word} {noun}" if number == 1 else f"{word} {noun}s"
+
+
+def _number(share: float) -> str:
+    value = 100 * share
+    text = f"{value:.0f}" if abs(value) >= 9.95 or abs(value) < 0.005 else f"{value:.1f}"
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def _nothing_to_compare(summary: Mapping[str, Any]) -> str:
+    right = summary["accuracy_overall"]
+    if summary["devices"] > 1:
+        return "No photograph has answers of two devices that could be compared; see what is missing below."
+    told = "With one device there is nothing to compare across devices."
+    if right["accuracy"] is None:
+        return told + " It gave no answer that counts; see what is missing below."
+    return f"{told} It was right on {percent(right['accuracy'])} {interval(right)} of its photographs."
+
+
+def _meaning(summary: Mapping[str, Any]) -> str:
+    found = summary["instability"]
+    several = [(summary["angles"], "angles"), (summary["repeats"], "repeats")]
+    scenes = f"{summary['scenes']} scene{'s' if summary['scenes'] > 1 else ''}"
+    grid = " × ".join([scenes, *[f"{number} {noun}" for number, noun in several if number > 1]])
+    if found["rate"] is None:
+        return f"Shown: {grid}."
+    return (
+        f"On {found['unstable']:,} of {found['items']:,} photographs ({grid}) at least one device was right and "
+        "at least one was clearly wrong. A photograph that all get wrong counts as stable; a failed one does not count."
+    )
+
+
+def _against_itself(summary: Mapping[str, Any]) -> str:
+    for over, words in (("repeat", "two repeats of one device"), ("angle", "two angles of one device")):
+        if over in summary["excess_over_within"]:
+            found = summary["excess_over_within"][over]
+            chance = ", which may still be chance" if found["low"] <= 0 else ""
+            return (
+                f"Two random devices contradict each other on {percent(found['cross'])} of the photographs, {words} on "
+                f"{percent(found['within'])}: {_number(found['excess'])} points {interval(found)} more{chance}."
+            )
+    return ""
+
+
+def _how_sure(summary: Mapping[str, Any]) -> str:
+    found = summary["instability"]
+    if found["rate"] is None or summary["clusters"] >= ENOUGH_SCENES:
+        return ""
+    reach = 50 * (found["high"] - found["low"])
+    few = counted(found["clusters"], "scene" if summary["clusters"] == summary["scenes"] else "object")
+    verb = "gives" if found["clusters"] == 1 else "give"
+    return (
+        f"{few.capitalize()} {verb} an interval of about ±{reach:.0f} points: a first look. "
+        f"For a number to rely on, run `make study` with {ENOUGH_SCENES} scenes or more."
+    )
+
+
+def _gaps(summary: Mapping[str, Any]) -> str:
+    found, gaps = summary["instability"], []
+    missing = summary["missing"] + summary["not_predicted"]
+    asked = summary["predictions"] + summary["not_predicted"]
+    if missing:
+        gaps.append(f"{missing:,} of {asked:,} answers {'is' if missing == 1 else 'are'} missing")
+    if summary["ambiguous"]:
+        gaps.append(f"{summary['ambiguous']:,} of {asked:,} answers count as neither right nor wrong")
+    if found["uncounted"] and summary["devices"] > 1:
+        gaps.append(
+            f"{found['uncounted']:,} photographs could not be compared, having fewer than two answers that count"
+        )
+    return ("; ".join(gaps) + ".").capitalize() if gaps else ""

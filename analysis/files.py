@@ -1,0 +1,153 @@
+"""Files of a run: written aside, made durable and renamed; pictures are named by their sha256."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+from device_agents.errors import BadInput
+
+ASIDE = ".aside-"
+CHUNK_BYTES = 1 << 20
+SHA256 = re.compile(r"[0-9a-f]{64}")
+# A full disk, a full quota, and a file larger than this process may write.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def check_space(folder: Path, *, needed_bytes: int, reserve_bytes: int) -> None:
+    """Raise BadInput unless the disk of a folder (which need not exist yet) has needed_bytes + reserve_bytes free."""
+    existing = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < needed_bytes + reserve_bytes:
+        raise BadInput(
+            f"not enough space at {existing}: expected {_mb(needed_bytes)} for the run and {_mb(reserve_bytes)} in "
+            f"reserve, got {_mb(free)} free; make room, choose another folder, or lower the reserve"
+        )
+
+
+def picture_path(folder: Path, sha256: str) -> Path:
+    """Where a picture file of this hash lives; raises BadInput unless it is 64 lower-case hexadecimal digits.
+
+    Names are hashes and nothing else, so no name from a device can point outside the folder.
+    """
+    if not SHA256.fullmatch(sha256):
+        raise BadInput(f"expected a sha256 of 64 lower-case hexadecimal digits, got {sha256[:80]!r}")
+    return folder / sha256[:2] / sha256
+
+
+def put_picture(folder: Path, content: bytes | Path) -> str:
+    """Store a file's content under its sha256, and give that; a content already stored is not written again.
+
+    Raises BadInput if the disk is full or a source file cannot be read; nothing half-written keeps a real name.
+    """
+    if isinstance(content, bytes):
+        digest = hashlib.sha256(content).hexdigest()
+        if not _is_stored(folder, digest, len(content)):
+            _write(picture_path(folder, digest), content, aside=folder)
+        return digest
+    with _aside(folder) as stream:
+        digest, size = _copy(content, stream)
+        if not _is_stored(folder, digest, size):
+            _settle(stream, picture_path(folder, digest))
+    return digest
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write a file aside, fsync and rename it, so that it is whole or absent; raises BadInput if the disk is full."""
+    _write(target, content, aside=target.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a killed writer left aside; only the holder of the run's lock may call it."""
+    for part in folder.glob(f"{ASIDE}*"):
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def explained(where: Path) -> Iterator[None]:
+    """Turn a full disk into one clear error; other errors of the system pass."""
+    try:
+        yield
+    except OSError as problem:
+        if problem.errno not in FULL:
+            raise
+        raise BadInput(
+            f"cannot write to {where}: {problem.strerror}; expected free space, got none; nothing recorded is lost: "
+            "make room and run the same command again"
+        ) from problem
+
+
+@contextmanager
+def _aside(folder: Path) -> Iterator[FileIO]:
+    """Open a new file in a folder; it is gone at the end unless it was renamed."""
+    with explained(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{ASIDE}{secrets.token_hex(8)}"
+        try:
+            with FileIO(path, "xb") as stream:
+                yield stream
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _write(target: Path, content: bytes, *, aside: Path) -> None:
+    with _aside(aside) as stream:
+        _write_all(stream, content)
+        _settle(stream, target)
+
+
+def _copy(source: Path, stream: FileIO) -> tuple[str, int]:
+    """Copy a file into an open one, hashing on the way; give the sha256 and the size in bytes."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        reader = source.open("rb")
+    except OSError as problem:
+        raise BadInput(f"cannot read {source}: {problem.strerror}") from problem
+    with reader:
+        while chunk := reader.read(CHUNK_BYTES):
+            digest.update(chunk)
+            size += len(chunk)
+            _write_all(stream, chunk)
+    return digest.hexdigest(), size
+
+
+def _write_all(stream: FileIO, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[stream.write(view) :]
+
+
+def _settle(stream: FileIO, target: Path) -> None:
+    """Make the content durable before its name, and its name before the ledger hears of it."""
+    os.fsync(stream.fileno())
+    stream.close()  # Windows does not rename an open file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(str(stream.name), target)
+    _sync_folder(target.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows gives no handle on a folder; NTFS journals the rename itself
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _is_stored(folder: Path, digest: str, size: int) -> bool:
+    path = picture_path(folder, digest)
+    return path.is_file() and path.stat().st_size == size
+
+
+def _mb(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"

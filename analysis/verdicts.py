@@ -1,0 +1,131 @@
+"""Verdicts: is a prediction right, clearly wrong, ambiguous or missing, given what its scene accepts.
+
+right      one of the first n labels is accepted
+ambiguous  none is accepted, and at least one of the n is neither right nor clearly wrong
+wrong      none of the n labels is accepted or ambiguous
+missing    there is no prediction: it failed, or it has no label; never counted as wrong
+
+The rule is the paper's (sections 2.2 and 3.2: several labels may be right, an answer must be *clearly* incorrect).
+With growing n a verdict only moves from wrong to ambiguous to right.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from device_agents.errors import BadInput
+
+VERDICTS = ("right", "wrong", "ambiguous", "missing")
+
+
+def verdicts(
+    labels_top: pd.DataFrame | pd.Series[Any] | NDArray[Any],
+    accepted: Iterable[Sequence[str]],
+    ambiguous: Iterable[Sequence[str]],
+    *,
+    top_n: int = 1,
+    failed: Iterable[bool] | None = None,
+) -> NDArray[np.object_]:
+    """Judge predictions: an object array (rows,) of "right", "wrong", "ambiguous" or "missing".
+
+    labels_top: predicted labels, (rows, ranks), best first, or (rows,) for the best alone; absent ones None, NaN or "".
+    accepted, ambiguous: for each row the scene's accepted labels and those that count as neither.
+    top_n: how many of the first labels may hold the right one; more than there are columns means all of them.
+    failed: for each row whether the prediction failed; such a row is missing whatever its labels.
+    Raises BadInput where lengths differ, top_n is below 1, or a set of labels is one bare string.
+    """
+    if top_n < 1:
+        raise BadInput(f"expected top_n of 1 or more, got {top_n}")
+    top = _label_columns(labels_top)[:, :top_n]
+    judged: NDArray[np.object_] = _judge(top, accepted, ambiguous, failed)[-1]
+    return judged
+
+
+def table_verdicts(table: pd.DataFrame, *, top_n: int = 1) -> NDArray[np.object_]:
+    """Judge the rows of a long predictions table by its columns label_1.., labels, ambiguous and error."""
+    if top_n < 1:
+        raise BadInput(f"expected top_n of 1 or more, got {top_n}")
+    judged: NDArray[np.object_] = table_verdict_curve(table, up_to=top_n)[-1]
+    return judged
+
+
+def table_verdict_curve(table: pd.DataFrame, *, up_to: int | None = None) -> NDArray[np.object_]:
+    """Judge the rows of a predictions table for each n at once: (ranks, rows), n = 1 first, at most up_to ranks."""
+    ranks = [name for name in table.columns if re.fullmatch(r"label_[1-9][0-9]*", str(name))]
+    ranks = sorted(ranks, key=lambda name: int(name[6:]))[:up_to]
+    absent = [name for name in ("label_1", "labels", "ambiguous") if name not in table.columns]
+    if absent:
+        raise BadInput(f"expected a predictions table with the columns {absent}, got {list(table.columns)}")
+    failed = table["error"].fillna("").astype(bool) if "error" in table.columns else None
+    return _judge(_label_columns(table[ranks]), table["labels"], table["ambiguous"], failed)
+
+
+def _judge(
+    top: NDArray[np.object_],
+    accepted: Iterable[Sequence[str]],
+    ambiguous: Iterable[Sequence[str]],
+    failed: Iterable[bool] | None,
+) -> NDArray[np.object_]:
+    rows = len(top)
+    codes, known = _label_codes(top)
+    right = _members(codes, known, _checked(accepted, rows, "accepted labels"))
+    unclear = _members(codes, known, _checked(ambiguous, rows, "ambiguous labels"))
+    missing = codes[:, 0] < 0
+    if failed is not None:
+        missing = missing | np.asarray(_checked(failed, rows, "failure marks"), dtype=bool)
+    cases = [np.broadcast_to(missing, right.shape), right, unclear]
+    return np.select(cases, ["missing", "right", "ambiguous"], default="wrong").astype(object)
+
+
+def _label_columns(labels_top: pd.DataFrame | pd.Series[Any] | NDArray[Any]) -> NDArray[np.object_]:
+    array = np.asarray(labels_top, dtype=object)
+    if array.ndim == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise BadInput(f"expected predicted labels as (rows, ranks), got an array of shape {array.shape}")
+    return array
+
+
+def _label_codes(top: NDArray[np.object_]) -> tuple[NDArray[np.int64], dict[str, int]]:
+    """Number the labels: codes of the shape of top with -1 for absent ones, and label -> code."""
+    flat, uniques = pd.factorize(top.ravel(), use_na_sentinel=True)
+    known = {str(label): number for number, label in enumerate(uniques)}
+    codes = np.asarray(flat, dtype=np.int64).reshape(top.shape)
+    if "" in known:
+        codes[codes == known.pop("")] = -1
+    return codes, known
+
+
+def _members(codes: NDArray[np.int64], known: dict[str, int], sets: list[Any]) -> NDArray[np.bool_]:
+    """Whether any of the first n labels of a row is in the row's set: (ranks, rows), n = 1 first.
+
+    Sets repeat much, so each distinct one is looked up once.
+    """
+    seen: dict[tuple[str, ...], int] = {}
+    which = np.fromiter((seen.setdefault(_as_tuple(one), len(seen)) for one in sets), dtype=np.int64, count=len(sets))
+    width = len(known) + 1
+    pairs = [number * width + known[label] for one, number in seen.items() for label in one if label in known]
+    wanted = np.where(codes >= 0, which[:, None] * width + codes, -1)
+    member = np.isin(wanted, np.asarray(pairs, dtype=np.int64))
+    return np.logical_or.accumulate(member, axis=1).T
+
+
+def _as_tuple(labels: Any) -> tuple[str, ...]:
+    if isinstance(labels, tuple):
+        return labels
+    if isinstance(labels, str):
+        raise BadInput(f"expected a set of labels such as ('{labels}',), got the bare string '{labels}'")
+    return tuple(labels)
+
+
+def _checked(values: Iterable[Any], rows: int, what: str) -> list[Any]:
+    found = list(values)
+    if len(found) != rows:
+        raise BadInput(f"expected {what} for {rows} predictions, got {len(found)}")
+    return found

@@ -1,0 +1,8 @@
+"""What is fast, against what: each file measures one thing as ratios within one run. `make bench`, or
+`python -m benchmarks NAME ...`; nothing here is asserted, and absolute times are those of this machine today.
+
+command_line   how long `instability --help` takes
+controller     a step of eight devices against a step of one, with the session's timeline
+transfer       a 20 MB pull through the ADB transport against the `adb pull` command
+demo           the demo as a user feels it
+"""

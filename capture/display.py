@@ -1,0 +1,285 @@
+"""The display server: a page that shows scenes full screen, pushed by server-sent events and acknowledged when painted.
+
+GET  /?token=...          the page                       POST /hello   its size, zoom and visibility
+GET  /events?client=...   which frame to show            POST /ack     this frame is painted
+GET  /frame/N.png?key=... the frame of stimulus N        POST /trouble what is wrong
+GET  /state               what is wrong now, if anything POST /show    a device asks for a scene (if the host lets it)
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import itertools
+import secrets
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from capture.display_state import Display, Shown
+from capture.screen import Layout
+from capture.screen_report import ScreenReport, read_report
+from device_agents.errors import BadInput, KitError, pick
+from device_agents.records import Scene
+
+if TYPE_CHECKING:
+    from flask import Blueprint, Flask, Request, Response
+
+    from capture.display_http import CleanServer
+
+PAGE = Path(__file__).parent / "display_page"
+HEADER = "X-Display-Token"
+MOST_BODY_BYTES = 65536
+ASKED_STIMULI = 1 << 23  # scenes that devices ask for are numbered from here; plans count from 0
+ASKED_TIMEOUT_S = 30.0
+SECURITY = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+def create_app(
+    display: Display,
+    *,
+    token: str,
+    scenes: Mapping[str, Scene] | None = None,
+    blueprints: Iterable[Blueprint] = (),
+    hosts: Iterable[str] = (),
+) -> Flask:
+    """Make the WSGI application around a display.
+
+    Every address asks for the ``token`` (query, header X-Display-Token, or the cookie that the page sets). With
+    ``scenes`` devices may ask for one by name. ``blueprints`` add pages from above under the same rules. ``hosts`` are
+    names, besides localhost and any IP address, under which the server may be called.
+    """
+    from flask import Flask, jsonify, request
+
+    app = Flask("capture.display", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
+    names = frozenset(name.lower() for name in hosts)
+
+    @app.before_request
+    def check() -> tuple[str, int] | None:
+        if not _known_origin(request, names):
+            return "unknown host or origin\n", 403
+        return None if _has_token(request, token) else ("the token is missing or wrong\n", 401)
+
+    @app.after_request
+    def secure(response: Response) -> Response:
+        for header, value in SECURITY.items():
+            response.headers.setdefault(header, value)
+        return response
+
+    @app.errorhandler(KitError)
+    def refuse(problem: KitError) -> tuple[Response, int]:
+        return jsonify(error=str(problem)), 400 if isinstance(problem, BadInput) else 503
+
+    _add_page(app, token)
+    _add_link(app, display)
+    if scenes is not None:
+        _add_asking(app, display, scenes)
+    for blueprint in blueprints:
+        app.register_blueprint(blueprint)
+    return app
+
+
+def _add_page(app: Flask, token: str) -> None:
+    """Add the page and its two files."""
+    from flask import request, send_from_directory
+
+    @app.get("/")
+    def page() -> Response:
+        response = send_from_directory(PAGE, "index.html", max_age=None)
+        # Cookies know no ports: the port in the name keeps the displays of one machine apart.
+        response.set_cookie(_cookie(request), token, httponly=True, samesite="Strict")
+        return response
+
+    @app.get("/page.<any(js, css):suffix>")
+    def part(suffix: str) -> Response:
+        return send_from_directory(PAGE, f"page.{suffix}", max_age=None)
+
+
+def _add_link(app: Flask, display: Display) -> None:
+    """Add what the page and the display say to each other."""
+    from flask import Response, jsonify, request
+
+    @app.post("/hello")
+    def hello() -> Response:
+        return jsonify(refused=display.hello(read_report(_body(request))))
+
+    @app.get("/events")
+    def events() -> Response:
+        return Response(display.events(_text(request.args, "client")), mimetype="text/event-stream")
+
+    @app.get("/frame/<int:stimulus>.png")
+    def frame(stimulus: int) -> Response | tuple[str, int]:
+        png = display.frame(request.args.get("key", ""))
+        return ("no such frame\n", 404) if png is None else Response(png, mimetype="image/png")
+
+    @app.post("/ack")
+    def acknowledge() -> tuple[Response, int]:
+        body = _body(request)
+        times = {name: _number(body, name) for name in ("decode_ms", "paint_ms")}
+        sequence, visible = int(_number(body, "sequence")), body.get("visible") is True
+        refused = display.acknowledge(_text(body, "client"), sequence, visible=visible, **times)
+        return jsonify(refused=refused), 409 if refused else 200
+
+    @app.post("/trouble")
+    def trouble() -> Response:
+        body = _body(request)
+        display.complain(_text(body, "client"), _text(body, "reason"))
+        return jsonify(refused="")
+
+    @app.get("/state")
+    def state() -> Response:
+        return jsonify(trouble=display.trouble)
+
+
+def _add_asking(app: Flask, display: Display, scenes: Mapping[str, Scene]) -> None:
+    """Let devices ask for a scene by name, as the apps of the paper did."""
+    from flask import jsonify, request
+
+    numbers = itertools.count(ASKED_STIMULI)
+
+    @app.post("/show")
+    def show() -> Response:
+        body = _body(request)
+        scene = pick(scenes, _text(body, "scene"), what="scene")
+        stimulus = int(_number(body, "stimulus")) if "stimulus" in body else next(numbers)
+        shown = display.show(scene, stimulus, timeout_s=ASKED_TIMEOUT_S)
+        return jsonify(scene=shown.scene, stimulus=shown.stimulus, sequence=shown.sequence)
+
+
+def _known_origin(request: Request, names: frozenset[str]) -> bool:
+    """Tell whether a request was meant for us: a name of ours in Host (against DNS rebinding), and no other Origin."""
+    host = request.host.lower()
+    name = host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() else host
+    if name != "localhost" and name not in names and not _is_address(name.strip("[]")):
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or origin.lower() == f"{request.scheme}://{host}"
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _has_token(request: Request, token: str) -> bool:
+    given = (request.args.get("token"), request.headers.get(HEADER), request.cookies.get(_cookie(request)))
+    return any(hmac.compare_digest(word.encode(), token.encode()) for word in given if word)
+
+
+def _cookie(request: Request) -> str:
+    return f"display-token-{request.environ['SERVER_PORT']}"
+
+
+def _body(request: Request) -> dict[str, Any]:
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise BadInput("expected a JSON object with Content-Type application/json")
+    return body
+
+
+def _text(values: Mapping[str, Any], name: str) -> str:
+    value = values.get(name)
+    if not isinstance(value, str) or not 0 < len(value) <= 300:
+        raise BadInput(f"expected '{name}' to be a text of 1 to 300 characters, got {str(value)[:40]!r}")
+    return value
+
+
+def _number(values: Mapping[str, Any], name: str) -> float:
+    value = values.get(name)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e12:
+        raise BadInput(f"expected '{name}' to be a number, got {str(value)[:40]!r}")
+    return value
+
+
+class DisplayServer:
+    """The display on a port, within a with block: .url for the screen's browser, .show() for the host.
+
+    ``port`` 0 takes a free one. ``host`` is the address to listen on, this machine only by default; ``name`` the one to
+    put into the url if it is another. ``settle_ms`` is waited after each acknowledgement, since a frame that the
+    browser has painted is not yet lit: two refreshes and the panel's response; a virtual screen needs less.
+    A server started again with the same ``port`` and ``token`` gets its pages back without anyone touching them.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        name: str = "",
+        token: str = "",
+        settle_ms: float = 150.0,
+        scenes: Mapping[str, Scene] | None = None,
+        blueprints: Iterable[Blueprint] = (),
+    ) -> None:
+        self.token = token or secrets.token_urlsafe(24)
+        self.display = Display(settle_s=settle_ms / 1e3)
+        self.port = port
+        self._host, self._name = host, name or host
+        self._scenes, self._blueprints = scenes, tuple(blueprints)
+        self._server: CleanServer | None = None
+        self._thread: threading.Thread | None = None
+
+    def __enter__(self) -> DisplayServer:
+        """Start to listen; raises BadInput if the port is taken."""
+        from capture.display_http import CleanServer
+
+        app = create_app(
+            self.display, token=self.token, scenes=self._scenes, blueprints=self._blueprints, hosts=(self._name,)
+        )
+        try:
+            self._server = CleanServer(self._host, self.port, app)
+        except OSError as problem:
+            self.display.close()
+            raise BadInput(f"the display cannot listen on {self._host}:{self.port}: {problem}") from problem
+        self.port = self._server.server_address[1]
+        self.display.address = self.url
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="display-server")
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop listening, end every stream and join all threads."""
+        self.display.close()
+        if self._server is not None and self._thread is not None:
+            self._server.shutdown()
+            self._thread.join()
+            self._server.close()
+
+    @property
+    def url(self) -> str:
+        """The address to open on the screen, with the token."""
+        return f"http://{self._name}:{self.port}/?token={self.token}"
+
+    def show(
+        self, scene: Scene, stimulus: int, *, next_scene: tuple[Scene, int] | None = None, timeout_s: float
+    ) -> Shown:
+        """Show a scene and wait until it is painted and settled; see Display.show."""
+        return self.display.show(scene, stimulus, next_scene=next_scene, timeout_s=timeout_s)
+
+    def wait_for_screen(self, *, timeout_s: float) -> ScreenReport:
+        """Wait for a usable screen; see Display.wait_for_screen."""
+        return self.display.wait_for_screen(timeout_s=timeout_s)
+
+    def layout(self, *, timeout_s: float) -> Layout:
+        """Give the layout of frames on the connected screen."""
+        report = self.wait_for_screen(timeout_s=timeout_s)
+        return Layout(report.height, report.width)
+
+    def drop_connections(self) -> None:
+        """Cut every open connection, as a lost network does; pages come back by themselves."""
+        if self._server is not None:
+            self._server.drop_connections()

@@ -1,0 +1,179 @@
+"""Scenes from a folder or a CSV file, every mistake reported at once; and scenes written as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from device_agents.errors import BadInput
+from device_agents.records import Scene
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif")
+LABEL_COLUMNS = ("labels", "label", "wnid", "class_name")  # the first one that the file has
+COLUMNS = ("file", "name", "labels", "ambiguous", "cluster", "category")
+CSV_HELP = (
+    "a CSV file with the columns file and labels (several joined by |; label, wnid or class_name do too), "
+    "and optionally name, ambiguous, cluster, category"
+)
+MOST_SHOWN = 20
+SURPLUS = "|"  # the key of fields beyond the header's; no column is called so
+
+
+class _Row(NamedTuple):
+    """One scene as it was written down, and the words that tell where."""
+
+    where: str
+    file: Path
+    name: str
+    labels: tuple[str, ...]
+    ambiguous: tuple[str, ...] = ()
+    cluster: str = ""
+    category: str = ""
+
+
+def read_scenes(path: Path, *, known_labels: Collection[str] | None = None) -> list[Scene]:
+    """Read scenes in the order of the CSV file, or of the sorted file names of a folder.
+
+    In a folder a sub-folder's name is the label of all pictures in it. A CSV file names its pictures relative to
+    itself. A scene is called by its ``name`` or else by its file without the suffix. With ``known_labels`` (a model's
+    label list) other labels are mistakes. Raises BadInput that lists every mistake with its row.
+    """
+    if path.is_dir():
+        rows, mistakes = _folder_rows(path)
+    elif path.is_file():
+        rows, mistakes = _csv_rows(path)
+    else:
+        raise BadInput(f"expected a folder of scenes or {CSV_HELP}; there is no {path}")
+    mistakes += _repeated_names(rows)
+    scenes = []
+    for row in rows:
+        wrong = _row_mistakes(row, known_labels)
+        mistakes += [f"{row.where}: {mistake}" for mistake in wrong]
+        if not wrong:
+            scenes.append(_scene(row))
+    if mistakes:
+        raise BadInput(_list_mistakes(path, mistakes))
+    if not scenes:
+        raise BadInput(f"{path}: expected at least one scene, got none")
+    return scenes
+
+
+def write_scenes(scenes: Sequence[Scene], path: Path) -> None:
+    """Write scenes as a CSV file that read_scenes reads back; pictures are named relative to it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for scene in scenes:
+            relative = Path(os.path.relpath(scene.file, path.parent)).as_posix()
+            joined = "|".join(scene.labels), "|".join(scene.ambiguous)
+            writer.writerow((relative, scene.scene, *joined, scene.cluster, scene.category))
+    os.replace(part, path)
+
+
+def _folder_rows(folder: Path) -> tuple[list[_Row], list[str]]:
+    """List the pictures of a folder: label/anything/picture; a picture outside any sub-folder has no label."""
+    rows, loose = [], []
+    for file in sorted(entry for entry in folder.rglob("*") if entry.suffix.lower() in SUFFIXES and entry.is_file()):
+        relative = file.relative_to(folder)
+        if len(relative.parts) == 1:
+            loose.append(relative.name)
+        else:
+            rows.append(_Row(relative.as_posix(), file, relative.with_suffix("").as_posix(), (relative.parts[0],)))
+    if loose:
+        named = ", ".join(loose[:3]) + (f" and {len(loose) - 3} more" if len(loose) > 3 else "")
+        tables = ", ".join(sorted(table.name for table in folder.glob("*.csv")))
+        hint = f" (there is {tables}: give that)" if tables else ""
+        return rows, [f"expected pictures in sub-folders named after their labels, or {CSV_HELP}{hint}; got {named}"]
+    return rows, [] if rows else [f"expected pictures ({' '.join(SUFFIXES)}) in sub-folders, got none"]
+
+
+def _csv_rows(path: Path) -> tuple[list[_Row], list[str]]:
+    """Read the rows of a CSV file; columns that nobody knows are left alone."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, restkey=SURPLUS, restval="")
+            columns = [str(column).strip() for column in reader.fieldnames or ()]
+            reader.fieldnames = columns
+            label_column = next((column for column in LABEL_COLUMNS if column in columns), None)
+            if "file" not in columns or label_column is None:
+                return [], [f"expected {CSV_HELP}; got the columns {', '.join(columns) or 'none'}"]
+            lines = [(reader.line_num, values) for values in reader]
+    except (UnicodeDecodeError, csv.Error) as problem:
+        return [], [f"expected a CSV file in UTF-8: {problem}"]
+    surplus = [f"row {line}: expected {len(columns)} fields, got more" for line, values in lines if SURPLUS in values]
+    return [_csv_row(path, line, values, label_column) for line, values in lines], surplus
+
+
+def _csv_row(path: Path, line: int, values: dict[str, str], label_column: str) -> _Row:
+    """Turn one row of the CSV file into words; whether they are right is checked later."""
+    file = values["file"].strip()
+    name = values.get("name", "").strip() or Path(file).with_suffix("").as_posix() if file else ""
+    whole = label_column == "class_name"  # a class's name is one label, whatever stands in it
+    labels = (values[label_column].strip(),) if whole else _split(values[label_column])
+    return _Row(
+        where=f"row {line} ({file or 'no file'})",
+        file=path.parent / file if file else Path(),
+        name=name,
+        labels=tuple(label for label in labels if label),
+        ambiguous=_split(values.get("ambiguous", "")),
+        cluster=values.get("cluster", "").strip(),
+        category=values.get("category", "").strip() or values.get("class_name", "").strip(),
+    )
+
+
+def _split(joined: str) -> tuple[str, ...]:
+    """Split "wine bottle|red wine" into its labels."""
+    return tuple(dict.fromkeys(part.strip() for part in joined.split("|") if part.strip()))
+
+
+def _row_mistakes(row: _Row, known_labels: Collection[str] | None) -> list[str]:
+    """Say everything that is wrong with one row."""
+    mistakes = []
+    if row.file == Path():
+        mistakes.append("expected a picture's name in the column file, got nothing")
+    elif not row.file.is_file():
+        mistakes.append(f"there is no file {row.file}")
+    elif row.file.stat().st_size == 0:
+        mistakes.append(f"the file {row.file} is empty")
+    if "|" in row.name:
+        mistakes.append(f"the name '{row.name}' has a | in it: give another one in the column name")
+    if not row.labels:
+        mistakes.append("expected at least one accepted label, got none")
+    both = sorted(set(row.labels) & set(row.ambiguous))
+    if both:
+        mistakes.append(f"accepted and ambiguous at once: {', '.join(both)}")
+    strangers = [label for label in row.labels if known_labels is not None and label not in known_labels]
+    if strangers:
+        mistakes.append(f"the model has no label {', '.join(strangers)}")
+    return mistakes
+
+
+def _repeated_names(rows: Sequence[_Row]) -> list[str]:
+    """Say which names stand more than once, with their rows."""
+    counts = Counter(row.name for row in rows if row.name)
+    repeated = [name for name, count in counts.items() if count > 1]
+    return [
+        f"the name '{name}' stands {counts[name]} times ({', '.join(row.where for row in rows if row.name == name)}): "
+        "give each its own in the column name"
+        for name in repeated
+    ]
+
+
+def _scene(row: _Row) -> Scene:
+    with row.file.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Scene(row.name, str(row.file), digest, row.labels, row.ambiguous, row.cluster, row.category)
+
+
+def _list_mistakes(path: Path, mistakes: Sequence[str]) -> str:
+    shown = [f"  {mistake}" for mistake in mistakes[:MOST_SHOWN]]
+    more = [f"  and {len(mistakes) - MOST_SHOWN} more"] if len(mistakes) > MOST_SHOWN else []
+    plural = "mistake" if len(mistakes) == 1 else "mistakes"
+    return "\n".join([f"{path}: {len(mistakes)} {plural} in the scenes", *shown, *more])

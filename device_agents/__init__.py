@@ -1,0 +1,19 @@
+"""What runs on a device: the shared words (records) and deeds (decode, resize, predict), shipped whole as one zip.
+
+Needs only the standard library, numpy and Pillow at import; Python 3.9 syntax; imports no sibling package.
+
+__main__    the agent's commands: info, shoot, predict JOB; JSON lines out, one a result
+records     Scene, Step, Picture, Environment, Prediction: frozen dataclasses, to and from one JSON line
+errors      KitError and its few children; pick(table, name)
+machine     what machine this is, as read from it
+camera      CAMERAS: one still by the platform's own program
+decode      DECODERS: bytes -> RGB
+view        VIEWS: the part of a photograph that the model sees
+colour      COLOURS: RGB -> RGB round trips
+resize      RESIZERS and FITS: RGB -> RGB of the model's input size
+preprocess  decode -> view -> colour -> resize -> scale, and the fingerprint after each stage
+sidecar     the small file that says how a model wants its input
+runtimes    RUNTIMES: model file -> classifier
+tasks       from raw model outputs to a prediction
+predict     the loop: pictures x environments; one failure never stops the rest
+"""

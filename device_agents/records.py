@@ -1,0 +1,175 @@
+"""The shared words as frozen dataclasses, each to and from one JSON line; the schema's version.
+
+Records are plain values: no method reaches for a file, a clock or a device. Unknown keys in a line are an error, so
+that a newer agent and an older host notice each other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any, Dict, Tuple, Type, TypeVar
+
+from device_agents.errors import BadInput
+
+SCHEMA_VERSION = 1
+
+Corners = Tuple[Tuple[float, float], ...]
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What is shown: a picture file with its accepted labels.
+
+    ``labels`` are all right; ``ambiguous`` ones count as neither right nor wrong; any other answer is clearly wrong.
+    A label is a class's identifier in the model's label list (for ImageNet models the WordNet id, "n04557648").
+    ``cluster`` is the physical object that several scenes share; ``category`` is the class used for per-class cuts.
+    """
+
+    scene: str
+    file: str
+    sha256: str
+    labels: Tuple[str, ...]
+    ambiguous: Tuple[str, ...] = ()
+    cluster: str = ""
+    category: str = ""
+
+    def __post_init__(self) -> None:
+        """Fill what follows from the rest: a scene is its own cluster, and its first label its category."""
+        if not self.labels:
+            raise BadInput(f"scene '{self.scene}': expected at least one accepted label, got none")
+        object.__setattr__(self, "cluster", self.cluster or self.scene)
+        object.__setattr__(self, "category", self.category or self.labels[0])
+
+
+@dataclass(frozen=True)
+class Step:
+    """One cell of a plan: a device photographs a scene, at an angle in degrees, for the n-th time (repeat).
+
+    ``stimulus`` is the number that the screen shows as its frame code: one for each (scene, angle, repeat), the same
+    for all devices. ``order`` is its place in the session, ``place`` the device's position on the mount.
+    """
+
+    scene: str
+    angle: int
+    repeat: int
+    device: str
+    stimulus: int
+    order: int
+    place: int
+
+    @property
+    def key(self) -> str:
+        """The step's unique name within a run."""
+        return step_key(self.scene, self.angle, self.repeat, self.device)
+
+
+def step_key(scene: str, angle: int, repeat: int, device: str) -> str:
+    """Name a step: its four coordinates joined by bars, which no name may contain."""
+    return f"{scene}|{angle}|{repeat}|{device}"
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file with a known history: shot by a device, developed from another picture, or read from a folder.
+
+    ``corners`` are the scene's corners in this picture's pixels after EXIF orientation (x right, y down, pixel centres
+    at integers; top left, top right, bottom right, bottom left of the scene), empty where nothing was found or needed.
+    """
+
+    picture: str
+    sha256: str
+    suffix: str
+    size: int
+    width: int
+    height: int
+    scene: str
+    angle: int = 0
+    repeat: int = 0
+    device: str = ""
+    parent: str = ""
+    isp: str = ""
+    codec: str = ""
+    corners: Corners = ()
+    crop_sha256: str = ""
+    thumb_sha256: str = ""
+    attempt: int = 1
+    taken_utc: str = ""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Everything that is fixed while a picture becomes a prediction: variant names, model, runtime and machine."""
+
+    model: str
+    model_sha256: str
+    decoder: str
+    view: str
+    colour: str
+    fit: str
+    resizer: str
+    scaling: str
+    runtime: str
+    runtime_version: str = ""
+    threads: int = 1
+    machine: str = "host"
+
+    @property
+    def environment(self) -> str:
+        """The environment's unique name: 16 hexadecimal digits of the sha256 of its canonical JSON."""
+        return hashlib.sha256(to_line(self).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One picture in one environment: the top classes with their scores, the time taken, and four fingerprints.
+
+    ``labels`` and ``scores`` are in falling order of score (probabilities 0..1 for classification); ties go to the
+    lower class index. A failure has empty labels and its reason in ``error``; fingerprints reached before it stay.
+    """
+
+    picture: str
+    environment: str
+    labels: Tuple[str, ...] = ()
+    scores: Tuple[float, ...] = ()
+    latency_ms: float = 0.0
+    file_sha256: str = ""
+    pixels_sha256: str = ""
+    resized_sha256: str = ""
+    tensor_sha256: str = ""
+    error: str = ""
+
+
+def to_line(record: Any) -> str:
+    """Write a record as one line of canonical JSON (keys sorted, no spaces), without its line end."""
+    return json.dumps(dataclasses.asdict(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def from_line(kind: Type[Record], line: str) -> Record:
+    """Read a record of the given kind from one JSON line; raises BadInput naming unknown or missing keys."""
+    try:
+        values = json.loads(line)
+    except json.JSONDecodeError as problem:
+        raise BadInput(f"expected one JSON line of {kind.__name__}, got {line[:80]!r}: {problem}") from problem
+    return from_dict(kind, values)
+
+
+def from_dict(kind: Type[Record], values: Dict[str, Any]) -> Record:
+    """Make a record from a dict; lists become tuples; raises BadInput naming unknown or missing keys."""
+    if not isinstance(values, dict):
+        raise BadInput(f"expected a JSON object of {kind.__name__}, got {values!r}")
+    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - set(fields))
+    missing = sorted(
+        name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in values
+    )
+    if unknown or missing:
+        raise BadInput(f"{kind.__name__}: unknown keys {unknown}, missing keys {missing}; schema {SCHEMA_VERSION}")
+    return kind(**{name: _tuples(value) for name, value in values.items()})
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(part) for part in value) if isinstance(value, (list, tuple)) else value

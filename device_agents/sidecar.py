@@ -1,0 +1,125 @@
+"""The sidecar: the small JSON file beside a model that says how it wants its input and what its outputs mean."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Dict, List, Tuple
+
+from device_agents.errors import BadInput
+from device_agents.preprocess import SCALINGS
+from device_agents.resize import FITS, RESIZERS
+
+_CHOICES: Dict[str, Tuple[str, ...]] = {
+    "layout": ("nhwc", "nchw"),
+    "colour_order": ("rgb", "bgr"),
+    "fit": tuple(sorted(FITS)),
+    "resizer": tuple(sorted(RESIZERS)),
+    "scaling": tuple(sorted(SCALINGS)),
+    "outputs": ("logits", "probabilities", "quantised"),
+}
+_LARGEST_INPUT = 4096
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """How a model wants its input, and what its outputs mean.
+
+    ``fit``, ``resizer`` and ``scaling`` are the defaults that an environment may replace. ``outputs`` are "logits" (a
+    softmax follows), "probabilities", or "quantised" (probabilities in integers; the file's own scale and zero point
+    bring them to 0..1). ``labels`` is the label CSV's path relative to the sidecar, "" for none; with ``background``
+    class 0 is the background, and the label list may leave it out.
+    """
+
+    name: str
+    input_height: int
+    input_width: int
+    layout: str
+    colour_order: str
+    fit: str
+    resizer: str
+    scaling: str
+    outputs: str
+    labels: str = ""
+    background: bool = False
+
+
+def sidecar_path(model: Path) -> Path:
+    """Name the sidecar of a model file: the model's own name with ".json" added."""
+    return model.with_name(model.name + ".json")
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Read a sidecar, given its own path or its model's; raises BadInput that names every problem at once."""
+    path = path if path.suffix == ".json" else sidecar_path(path)
+    if not path.is_file():
+        wanted = ", ".join(field.name for field in dataclasses.fields(Sidecar))
+        raise BadInput(f"expected the model's sidecar at {path}, found none; write one with the keys {wanted}")
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as problem:
+        raise BadInput(f"sidecar {path}: expected a JSON object, got {problem}") from problem
+    return parse_sidecar(values, source=str(path))
+
+
+def write_sidecar(path: Path, sidecar: Sidecar) -> None:
+    """Write a sidecar as indented JSON, given its own path or its model's."""
+    path = path if path.suffix == ".json" else sidecar_path(path)
+    path.write_text(json.dumps(dataclasses.asdict(sidecar), indent=2) + "\n", encoding="utf-8")
+
+
+def parse_sidecar(values: Any, *, source: str) -> Sidecar:
+    """Make a Sidecar from JSON values; raises BadInput that names the source and every problem at once."""
+    if not isinstance(values, dict):
+        raise BadInput(f"sidecar {source}: expected a JSON object, got {str(values)[:80]!r}")
+    problems = _problems(values)
+    if problems:
+        raise BadInput(f"sidecar {source}: " + "; ".join(problems))
+    return Sidecar(**values)
+
+
+def read_labels(path: Path) -> Tuple[str, ...]:
+    """Read the first column of a label CSV with the header "label,name"; the row's place is the class index.
+
+    Raises BadInput for an absent or unreadable file, another header, an empty label, or one that stands twice.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.reader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        raise BadInput(f"cannot read the label list {path}: {problem}") from problem
+    if not rows or rows[0][:1] != ["label"]:
+        raise BadInput(f"label list {path}: expected the header 'label,name', got {rows[:1]}")
+    labels = tuple(row[0] if row else "" for row in rows[1:])
+    doubled = sorted({label for label in labels if labels.count(label) > 1})
+    if "" in labels or doubled:
+        raise BadInput(f"label list {path}: expected distinct labels, got empty ones or these twice: {doubled[:5]}")
+    return labels
+
+
+def _problems(values: Dict[str, Any]) -> List[str]:
+    fields = {field.name: field for field in dataclasses.fields(Sidecar)}
+    unknown = [f"unknown key '{name}'" for name in values if name not in fields]
+    missing = [
+        f"missing key '{name}'"
+        for name, field in fields.items()
+        if field.default is dataclasses.MISSING and name not in values
+    ]
+    present = [problem for name, value in values.items() if name in fields for problem in _value_problems(name, value)]
+    return unknown + missing + present
+
+
+def _value_problems(name: str, value: Any) -> List[str]:
+    if name in ("input_height", "input_width"):
+        good = isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _LARGEST_INPUT
+        return [] if good else [f"{name}: expected a whole number 1..{_LARGEST_INPUT}, got {value!r}"]
+    if name == "background":
+        return [] if isinstance(value, bool) else [f"background: expected true or false, got {value!r}"]
+    if not isinstance(value, str) or (name == "name" and not value):
+        return [f"{name}: expected text, got {value!r}"]
+    if name in _CHOICES and value not in _CHOICES[name]:
+        return [f"{name}: expected one of {', '.join(_CHOICES[name])}, got {value!r}"]
+    return []

@@ -1,0 +1,1 @@
+"""From raw model outputs to a prediction, a file a task."""

@@ -1,0 +1,55 @@
+"""From a classifier's scores to the top classes with their probabilities."""
+
+from __future__ import annotations
+
+from typing import Any, Optional, Sequence, Tuple
+
+import numpy as np
+import numpy.typing as npt
+
+from device_agents.errors import BadInput
+
+BACKGROUND = "background"
+
+
+def classify(
+    scores: npt.NDArray[Any], *, outputs: str, labels: Sequence[str], top_k: int
+) -> Tuple[Tuple[str, ...], Tuple[float, ...]]:
+    """Give the top_k labels and their probabilities, in falling order of score; ties go to the lower class index.
+
+    ``scores`` (n,) are what the sidecar's ``outputs`` says: logits, or probabilities (already so, or from integers);
+    ``labels`` are n names in the order of the classes. Raises BadInput when the counts differ or a score is
+    not finite.
+    """
+    if scores.shape != (len(labels),):
+        raise BadInput(f"expected {len(labels)} scores as there are labels, got an output of shape {scores.shape}")
+    broken = int((~np.isfinite(scores)).sum())
+    if broken:
+        raise BadInput(f"expected finite scores, got {broken} of {len(scores)} that are infinite or no number")
+    chances = softmax(scores) if outputs == "logits" else scores.astype(np.float64)
+    # By the scores, not the probabilities: distinct small logits all become probability 0.
+    order = np.argsort(-scores.astype(np.float64), kind="stable")[:top_k]
+    return tuple(labels[index] for index in order), tuple(float(chances[index]) for index in order)
+
+
+def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Give exp(x) / sum(exp(x)) in float64, the largest x taken off first so that nothing overflows."""
+    wide = logits.astype(np.float64)
+    powers = np.exp(wide - wide.max())
+    return np.asarray(powers / powers.sum())
+
+
+def class_labels(count: int, *, labels: Optional[Sequence[str]], background: bool) -> Tuple[str, ...]:
+    """Give a name to each of count classes.
+
+    A list that leaves the background out gets it in front. Without a list a class is called by its index, counted
+    without the background. Raises BadInput when the list fits in neither way.
+    """
+    if labels is None:
+        names = tuple(str(index) for index in range(count - background))
+        return ((BACKGROUND,) if background else ()) + names
+    if len(labels) == count:
+        return tuple(labels)
+    if background and len(labels) == count - 1:
+        return (BACKGROUND, *labels)
+    raise BadInput(f"expected {count} labels as the model has classes, got {len(labels)}")

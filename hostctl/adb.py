@@ -1,0 +1,293 @@
+"""A private adb server, phones connected through it, and the Transport to each of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+
+from device_agents.errors import DeviceError, MissingExtra, TimedOut, Unreachable
+from hostctl import adb_client
+from hostctl.adb_client import ServerSocket, host_request
+from hostctl.transport import Output
+
+START_TIMEOUT_S = 20.0
+START_ATTEMPTS = 3
+POLL_S = 0.05
+STALL_TIMEOUT_S = 20.0  # a transfer may take long, but not so long without a byte
+REVIVE_TIMEOUT_S = 8.0
+
+
+def adb_program() -> str:
+    """Find the adb program, in the adbutils package or on PATH; raises MissingExtra if there is none."""
+    try:
+        import adbutils
+
+        return str(adbutils.adb_path())
+    except ImportError:
+        found = shutil.which("adb")
+    if not found:
+        raise MissingExtra("expected the adb program, found none; pip install 'instability-kit[host]'")
+    return found
+
+
+class AdbServer:
+    """An adb server of our own: own port, own keys, no scan for phones; never the user's server. A context manager.
+
+    ``folder`` holds its keys (which the phones accepted once, so keep it for each lab) and its log. A server that an
+    earlier, killed owner left behind in the same folder is ended first. USB phones belong to one server at a time.
+    """
+
+    def __init__(self, folder: Path, *, program: str = "") -> None:
+        self.folder = folder.resolve()
+        self.port = 0
+        self._program = program
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> AdbServer:
+        """Start the server and wait until it answers; raises Unreachable with the last line of its log if not."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _end_orphans(self.folder)
+        program = self._program or adb_program()
+        for _ in range(START_ATTEMPTS):  # another process may take the free port before the server does
+            self.port = _free_port()
+            with self._log_path.open("ab") as log:
+                self._child = subprocess.Popen(
+                    [program, "-P", str(self.port), "server", "nodaemon"],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=_environment(self.folder, self.port),
+                )
+            if self._answers():
+                note = {"server": self._child.pid, "port": self.port}
+                self._note_path.write_text(json.dumps(note), "utf-8")
+                return self
+            self.close()
+        last = self._log_path.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["(nothing)"]
+        raise Unreachable(f"the adb server did not start; its last words: {last[0]}; see {self._log_path}")
+
+    def close(self) -> None:
+        """End the server; may be called twice."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.terminate()
+        try:
+            child.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        self._note_path.unlink(missing_ok=True)
+
+    def __enter__(self) -> AdbServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def devices(self) -> dict[str, str]:
+        """Give the state of each phone that the server knows ("device", "unauthorized", "offline"), by serial."""
+        lines = host_request(self.port, "host:devices", name="adb server", timeout_s=START_TIMEOUT_S).splitlines()
+        return dict(line.split("\t", 1) for line in lines if "\t" in line)
+
+    def ask(self, request: str, *, name: str, timeout_s: float) -> str:
+        """Ask the server something, such as "host:version", and give its text."""
+        return host_request(self.port, request, name=name, timeout_s=timeout_s)
+
+    @property
+    def _log_path(self) -> Path:
+        return self.folder / "adb.log"
+
+    @property
+    def _note_path(self) -> Path:
+        return self.folder / f"server-of-{os.getpid()}-{id(self)}.json"
+
+    def _answers(self) -> bool:
+        """Whether our child answers in time; False once it has ended."""
+        end = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < end and self._child and self._child.poll() is None:
+            try:
+                host_request(self.port, "host:version", name="adb server", timeout_s=1)
+                return self._child.poll() is None
+            except DeviceError:
+                time.sleep(POLL_S)
+        return False
+
+
+def connect(server: AdbServer, address: str, *, timeout_s: float = 20.0, name: str = "") -> str:
+    """Connect a phone by its address "host:port" (or wait for a USB serial) until it is ready; give its serial.
+
+    Raises Unauthorised if nobody accepts the key in time, Unreachable or TimedOut if the phone does not come up.
+    """
+    name = name or address
+    end = time.monotonic() + timeout_s
+    while True:
+        problem = _not_ready(server, address, name, max(0.1, end - time.monotonic()))
+        if problem is None:
+            return address
+        if time.monotonic() > end:
+            raise problem
+        time.sleep(POLL_S)
+
+
+def disconnect(server: AdbServer, address: str) -> None:
+    """Forget a phone that was connected by its address; no complaint if it was not."""
+    try:
+        server.ask(f"host:disconnect:{address}", name=address, timeout_s=5)
+    except Unreachable as problem:
+        if "no such device" not in str(problem):
+            raise
+
+
+def reverse(server: AdbServer, serial: str, phone_port: int, host_port: int, *, name: str = "") -> int:
+    """Make the phone's localhost:phone_port (0: any free one) lead to a port of this host; give the phone's port."""
+    name = name or serial
+    with ServerSocket(server.port, name=name, limit_s=10) as device:
+        device.ask(f"host:transport:{serial}")
+        device.ask(f"reverse:forward:tcp:{phone_port};tcp:{host_port}")
+        device.expect_okay("reverse:forward")
+        return int(device.text()) if phone_port == 0 else phone_port
+
+
+class AdbTransport:
+    """Transport to one phone through an adb server. Calls from several threads are independent of each other.
+
+    On phones without the shell protocol (before Android 7) standard error comes mixed into standard output. After the
+    connection broke, the next call first connects again (for phones with an address).
+    """
+
+    def __init__(
+        self, server: AdbServer, serial: str, *, name: str = "", stall_timeout_s: float = STALL_TIMEOUT_S
+    ) -> None:
+        self.name = name or serial
+        self.serial = serial
+        self._server = server
+        self._stall_timeout_s = stall_timeout_s
+        self._features: frozenset[str] = frozenset()
+        self._ready = False  # connected, and its features known
+
+    def run(self, command: Sequence[str], *, timeout_s: float) -> Output:
+        """Run a command; each word is quoted, so that the phone's shell sees exactly these words."""
+        line = shlex.join(command)
+        with self._device(timeout_s) as device:
+            if "shell_v2" in self._features:
+                return adb_client.run_shell_v2(device, line)
+            return adb_client.run_exec(device, line)
+
+    def push(self, local: Path, remote: str) -> None:
+        """Copy a file onto the phone, which makes the folders; raises CommandFailed with the phone's reason."""
+        with self._device(self._stall_timeout_s, renew=True) as device:
+            adb_client.send_file(device, local, remote)
+
+    def pull(self, remote: str, local: Path) -> None:
+        """Copy a file of the phone into ``local``, complete or absent; raises CommandFailed with the reason."""
+        part = local.with_name(local.name + ".part")
+        try:
+            with self._device(self._stall_timeout_s, renew=True) as device:
+                adb_client.receive_file(device, remote, part)
+            os.replace(part, local)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+    @contextmanager
+    def _device(self, limit_s: float, *, renew: bool = False) -> Iterator[ServerSocket]:
+        if not self._ready:
+            self._get_ready(limit_s)
+        try:
+            with ServerSocket(self._server.port, name=self.name, limit_s=limit_s, renew=renew) as device:
+                device.ask(f"host:transport:{self.serial}")
+                yield device
+        except Unreachable:
+            self._ready = False
+            raise
+
+    def _get_ready(self, limit_s: float) -> None:
+        if self._server.devices().get(self.serial) != "device" and ":" in self.serial:
+            disconnect(self._server, self.serial)  # else the server waits some seconds before it tries again
+            connect(self._server, self.serial, timeout_s=min(limit_s, REVIVE_TIMEOUT_S), name=self.name)
+        words = self._server.ask(f"host-serial:{self.serial}:features", name=self.name, timeout_s=limit_s)
+        self._features = frozenset(words.split(","))
+        self._ready = True
+
+
+def _not_ready(server: AdbServer, address: str, name: str, limit_s: float) -> DeviceError | None:
+    """Try once to get a phone connected; give why it is not ready yet, or None; raises Unreachable if hopeless."""
+    try:
+        known = server.devices()
+        if ":" in address and address not in known:
+            # The text is no verdict, "failed to authenticate" may be followed by a phone that is ready; refusals are.
+            words = server.ask(f"host:connect:{address}", name=name, timeout_s=limit_s)
+            if any(hopeless in words for hopeless in ("refused", "resolve", "not known", "bad port")):
+                raise Unreachable(f"{name}: {words.strip()}; check the address, and that ADB listens on the network")
+            return Unreachable(f"{name}: {words.strip()}")
+        if address not in known:
+            seen = ", ".join(f"{serial} ({state})" for serial, state in known.items()) or "none"
+            return Unreachable(
+                f"{name}: expected a phone with serial '{address}', got: {seen}; check the cable, USB debugging, "
+                "and that no other adb server holds it (adb kill-server)"
+            )
+    except TimedOut as problem:
+        return problem
+    return _complaint(known[address], name)
+
+
+def _complaint(state: str, name: str) -> DeviceError | None:
+    if state == "device":
+        return None
+    if state in ("unauthorized", "authorizing"):
+        return adb_client.refusal(name, f"device {state}")
+    return Unreachable(f"{name}: expected state 'device', got '{state}'; replug it, or switch USB debugging off and on")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _environment(folder: Path, port: int) -> dict[str, str]:
+    """This process's environment without anything that would lead adb to another server or other keys."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ADB_", "ANDROID_"))}
+    ours = {"HOME": str(folder), "ANDROID_ADB_SERVER_PORT": str(port), "ADB_LOCAL_TRANSPORT_MAX_PORT": "1"}
+    return {**kept, **ours, "ADB_MDNS": "0"}
+
+
+def _end_orphans(folder: Path) -> None:
+    """End servers that killed owners left behind: those noted in this folder whose owner is gone."""
+    for note in folder.glob("server-of-*.json"):
+        if _alive(int(note.name.split("-")[2])):
+            continue
+        try:
+            server = int(json.loads(note.read_text("utf-8"))["server"])
+            # A process number may have been given away since: only a process with our folder as HOME is ours.
+            environment = Path(f"/proc/{server}/environ").read_bytes().split(b"\0")
+            if f"HOME={folder}".encode() in environment:
+                os.kill(server, signal.SIGTERM)
+        except (OSError, ValueError, KeyError):
+            pass  # the server has ended too, or this system shows no environments: nothing is left to end
+        note.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

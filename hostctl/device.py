@@ -1,0 +1,132 @@
+"""A device of the rack: a transport, a shutter and, where the model runs on it, an agent; made from its settings."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from device_agents.errors import BadInput, DeviceError
+from hostctl.lab import DeviceSettings
+from hostctl.shutter import Shutter
+from hostctl.transport import LocalTransport, Transport
+
+if TYPE_CHECKING:
+    from hostctl.adb import AdbServer
+    from hostctl.agent import Agent
+
+ASK_TIMEOUT_S = 15.0
+# What identifies a phone and its software; serial numbers and other personal things are left out.
+PROPERTIES = {
+    "maker": "ro.product.manufacturer",
+    "model": "ro.product.model",
+    "device": "ro.product.device",
+    "soc": "ro.soc.model",
+    "platform": "ro.board.platform",
+    "android": "ro.build.version.release",
+    "build": "ro.build.fingerprint",
+    "processor": "ro.product.cpu.abilist",
+}
+
+
+@dataclass(frozen=True)
+class Device:
+    """What the controller holds of one device; agent is None where predictions are made on the host."""
+
+    settings: DeviceSettings
+    transport: Transport
+    shutter: Shutter
+    identify: Callable[[], Mapping[str, Any]]
+    agent: Agent | None = None
+
+    @property
+    def name(self) -> str:
+        """The device's name in the lab file, records and plots."""
+        return self.settings.name
+
+
+def connect(settings: DeviceSettings, *, server: AdbServer | None, folder: Path) -> Device:
+    """Reach a device and compose it; raises Unreachable or Unauthorised naming it, BadInput if its kind is unknown.
+
+    ``server`` is the private ADB server of the session; ``folder`` holds files that the device needs (the agent's zip).
+    """
+    if settings.kind in ("adb", "adb-shell"):
+        return _phone(settings, server)
+    if settings.kind in ("ssh", "local"):
+        return _board(settings, folder)
+    raise BadInput(f"device '{settings.name}': expected a rack that started it, got kind '{settings.kind}'")
+
+
+def located(settings: DeviceSettings, addresses: Mapping[str, Mapping[str, Any]]) -> DeviceSettings:
+    """Give a virtual device's settings as those of the real kind it speaks, with the address that the rack gave it."""
+    return replace(settings, **addresses[settings.name]) if settings.virtual else settings
+
+
+def clock_offset_s(transport: Transport, *, now: Callable[[], float] = time.time) -> float:
+    """Give by how many seconds the device's clock is ahead of this host's, to half of the round trip.
+
+    Phones before Android 7 print no nanoseconds, and then half a second is added: the mean of what was cut off.
+    Raises DeviceError if the device tells no time.
+    """
+    started = now()
+    text = transport.run(["date", "+%s.%N"], timeout_s=ASK_TIMEOUT_S).text
+    ended = now()
+    match = re.match(r"(\d+)(\.\d+)?", text)
+    if not match:
+        raise DeviceError(f"{getattr(transport, 'name', 'device')}: expected seconds from date, got {text[:40]!r}")
+    return float(match[0]) + (0.0 if match[2] else 0.5) - (started + ended) / 2
+
+
+def phone_identity(transport: Transport) -> dict[str, str]:
+    """Read from an Android phone what it is; what it does not tell is left out."""
+    text = transport.run(["getprop"], timeout_s=ASK_TIMEOUT_S).text
+    known = dict(re.findall(r"^\[(.+?)\]: \[(.*)\]\r?$", text, re.MULTILINE))
+    return {name: known[key] for name, key in PROPERTIES.items() if known.get(key)}
+
+
+def _phone(settings: DeviceSettings, server: AdbServer | None) -> Device:
+    from hostctl.stock_camera import StockCamera
+
+    transport = _phone_transport(settings, server)
+    folder = settings.folder or "/sdcard/DCIM/Camera"
+    shutter = StockCamera(
+        transport, key=settings.shutter_key, folder=folder, formats=settings.formats, name=settings.name
+    )
+    return Device(settings, transport, shutter, lambda: phone_identity(transport))
+
+
+def _phone_transport(settings: DeviceSettings, server: AdbServer | None) -> Transport:
+    if settings.kind == "adb-shell":
+        from hostctl.adb_shell_transport import AdbShellTransport
+
+        return AdbShellTransport(settings.address, name=settings.name)
+    from hostctl.adb import AdbTransport, connect
+
+    if server is None:
+        raise BadInput(f"device '{settings.name}': expected an ADB server, got none")
+    serial = connect(server, settings.address or settings.serial, name=settings.name)
+    return AdbTransport(server, serial, name=settings.name)
+
+
+def _board(settings: DeviceSettings, folder: Path) -> Device:
+    from hostctl.agent import Agent, AgentShutter, build_agent_zip
+    from hostctl.ssh import SshTransport
+
+    transport: LocalTransport | SshTransport = LocalTransport(settings.name)
+    if settings.kind == "ssh":
+        transport = SshTransport(
+            settings.host,
+            settings.port,
+            user=settings.user,
+            key=Path(settings.key),
+            known_hosts=Path(settings.known_hosts),
+            name=settings.name,
+        )
+    agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=settings.folder)
+    agent.install()
+    runs = agent if settings.predicts == "agent" else None
+    shutter = AgentShutter(agent, camera=settings.camera)
+    return Device(settings, transport, shutter, agent.info, runs)

@@ -1,0 +1,166 @@
+"""What a person reads in the terminal: progress with the time left on standard error, tables and answers as text."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+Progress = Callable[[str, int, int, str], None]
+QUIET_EVERY_S = 5.0  # without a terminal, a line of progress at most so often
+
+
+def silent(stage: str, done: int, total: int, note: str) -> None:
+    """Take progress and say nothing."""
+
+
+@contextlib.contextmanager
+def progress(options: argparse.Namespace) -> Iterator[Progress]:
+    """Give the function that a long command reports to: (stage, done, total, note); a bar, lines, or silence."""
+    if options.quiet:
+        yield silent
+    elif sys.stderr.isatty():
+        with _bars() as report:
+            yield report
+    else:
+        yield _lines()
+
+
+@contextlib.contextmanager
+def _bars() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Progress as RichProgress
+
+    tasks: dict[str, Any] = {}
+    columns = (
+        TextColumn("{task.description:<18}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with RichProgress(*columns, console=Console(stderr=True)) as bars:
+
+        def report(stage: str, done: int, total: int, note: str) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total or None)
+            bars.update(tasks[stage], completed=done, total=total or None)
+            if note:
+                bars.console.print(f"{stage}: {note}", markup=False, highlight=False)
+
+        yield report
+
+
+def _lines() -> Progress:
+    last: dict[str, float] = {}
+    first: dict[str, tuple[float, int]] = {}
+
+    def report(stage: str, done: int, total: int, note: str) -> None:
+        now = time.monotonic()
+        first.setdefault(stage, (now, done))
+        if note or done == total or now - last.get(stage, 0.0) >= QUIET_EVERY_S:
+            last[stage] = now
+            count = f" {done}/{total}" if total else ""
+            print(f"{stage}:{count}{_left(first[stage], now, done, total)} {note}".rstrip(), file=sys.stderr)
+
+    return report
+
+
+def _left(first: tuple[float, int], now: float, done: int, total: int) -> str:
+    since, start = first
+    if done <= start or done >= total:
+        return ""
+    return f", {(now - since) / (done - start) * (total - done):.0f} s left"
+
+
+def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out rows as a table, columns in the order of the first row's keys; numbers to the right."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return "(nothing)"
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for key, value in rows[0].items():
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        table.add_column(str(key).replace("_", " "), justify="right" if number else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*[_cell(value) for value in row.values()])
+    out = io.StringIO()
+    console = Console(file=out, width=None if sys.stdout.isatty() else 140, force_terminal=False)
+    console.print(table, markup=False)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return "-" if value != value else f"{value:.4g}"
+    return "-" if value is None else str(value)
+
+
+def percent(rate: float | None, interval: Sequence[float] | None = None) -> str:
+    """Write a rate as a percentage with its interval: "14.0 % [9.1, 20.3]"; "-" where there is none."""
+    if rate is None or rate != rate:
+        return "-"
+    text = f"{100 * rate:.1f} %"
+    return text if interval is None else f"{text} [{100 * interval[0]:.1f}, {100 * interval[1]:.1f}]"
+
+
+def predict_text(result: Mapping[str, Any]) -> str:
+    """Lay out what `instability predict` found: accuracy first, then how it was made."""
+    lines = [f"{result['model']} on {result['pictures']} pictures"]
+    for name, key in (("top-1", "top_1"), ("top-5", "top_5")):
+        lines.append(f"  {name} accuracy  {percent(result[key]['accuracy'], result[key]['interval'])}")
+    lines += [f"  {key:<14} {result[key]}" for key in ("preprocessing", "decoder", "view", "runtime", "run")]
+    if result["failed"]:
+        lines += [f"  failed         {result['failed']}", *(f"    {line}" for line in result["failures"][:5])]
+    return "\n".join(lines)
+
+
+def model_text(result: Mapping[str, str]) -> str:
+    """Lay out a model's files and its preprocessing."""
+    return "\n".join(f"{key:<14} {value}" for key, value in result.items())
+
+
+def run_text(result: Mapping[str, Any]) -> str:
+    """Lay out a run's summary: the answer, then accuracy by device, then what is missing and where the report is."""
+    lines = [*_answer_lines(result), *_cut_lines(result)]
+    if result["retaken"]:
+        lines.append(f"{result['retaken']} photographs were refused and taken again; the report says why")
+    if result["photographs_missing"]:
+        lines.append(f"{result['photographs_missing']} photographs are missing; run the same command again to retry them:")
+        lines += [f"  {step}" for step in result["missing_steps"][:5]]
+    lines += [f"  {failure}" for failure in result["failures"][:5]]
+    lines.append(f"run     {result['run']}")
+    if "report" in result:
+        lines.append(f"report  {result['report']}")
+    return "\n".join(lines)
+
+
+def _answer_lines(result: Mapping[str, Any]) -> list[str]:
+    if not result["predictions"]:
+        return [f"{result['pictures']} pictures, no predictions yet"]
+    from analysis.answer import headline, remarks
+
+    rows = [
+        {"device": name, "accuracy": percent(one["accuracy"], (one["low"], one["high"]))}
+        for name, one in result["accuracy"].items()
+    ]
+    told = [headline(result), *remarks(result, virtual=result["virtual"])]
+    return ["", *told, "", table_text(rows), ""]
+
+
+def _cut_lines(result: Mapping[str, Any]) -> list[str]:
+    if "cut" not in result:
+        return []
+    cut = result["cut"]
+    what = f"across {', '.join(cut['across'])}, {' x '.join(cut['item'])} fixed, top-{cut['top_n']}"
+    return [f"instability {what}: {percent(cut['rate'], cut['interval'])} of {cut['items']} items", ""]

@@ -1,0 +1,171 @@
+"""From a run to its summary and its report: reads the store, calls the analysis, and loads the pictures it shows."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.homes import at_home
+from analysis.store import Run
+from device_agents.decode import DECODERS, RGB
+from device_agents.errors import BadInput
+from hostctl.label_names import read_names
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_LISTED = 50
+LIBRARIES = ("instability-kit", "numpy", "pillow", "opencv-python-headless", "ai-edge-litert", "onnxruntime", "pandas")
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """What a run amounts to: the numbers of analysis.tables, what is missing, what failed; all of it fits JSON."""
+    from analysis.tables import study
+
+    missing = [step.key for step in run.steps_missing(sys.maxsize)]
+    failures = [f"{row.where}: {row.reason}" for row in run.failures().itertuples()]
+    predictions = at_home(run.predictions())
+    numbers = study(predictions).summary if len(predictions) else {"scenes": len(run.scenes()), "predictions": 0}
+    attempts = run.attempts()
+    return {
+        "run": str(run.folder),
+        **numbers,
+        "pictures": run.summary()["pictures"],
+        "retaken": int((attempts["status"] == "rejected").sum()),
+        "photographs_missing": len(missing),
+        "missing_steps": missing[:MOST_LISTED],
+        "failures": failures[-MOST_LISTED:],
+        "virtual": is_virtual(run),
+    }
+
+
+def report_run(
+    folder: Path,
+    *,
+    across: Sequence[str] = (),
+    item: Sequence[str] = ("scene", "angle", "repeat"),
+    top_n: int = 1,
+) -> dict[str, Any]:
+    """Write a run's report and give its summary with the path as "report".
+
+    With ``across`` (columns of the predictions table, such as angle or repeat) the instability between those
+    conditions is added as "cut", for the items that ``item`` names, right if among the first ``top_n`` labels.
+    Raises BadInput if the run has no predictions, or no such column.
+    """
+    from analysis.report import write_report
+    from analysis.tables import study
+
+    with Run.open(folder, write=False) as run:
+        predictions = at_home(run.predictions())
+        if predictions.empty:
+            raise BadInput(f"{folder}: expected predictions, got none; run `instability predict {folder} --model NAME`")
+        found = study(predictions)
+        path = write_report(
+            folder / "report",
+            study=found,
+            load_picture=_Pictures(run),
+            load_scene=_Scenes(run),
+            names=read_names(folder),
+            provenance=_provenance(run),
+            failures=_failures(run),
+            title=str(run.settings.get("lab", folder.name)),
+            virtual=is_virtual(run),
+        )
+        cut = {"cut": _cut(found.table, across, item, top_n)} if across else {}
+        return {**summarise(run), **cut, "report": str(path)}
+
+
+def is_virtual(run: Run) -> bool:
+    """Whether any device of the run was simulated."""
+    return any(str(device.get("kind", "")).startswith("virtual") for device in run.settings.get("device", []))
+
+
+def _cut(table: pd.DataFrame, across: Sequence[str], item: Sequence[str], top_n: int) -> dict[str, Any]:
+    from analysis.instability import instability
+
+    unknown = [name for name in (*across, *item) if name not in table.columns]
+    if unknown:
+        raise BadInput(f"unknown columns {', '.join(unknown)}; known: {', '.join(table.columns)}")
+    fixed = tuple(name for name in item if name not in across)
+    if "device" not in across and "device" not in fixed:
+        fixed = (*fixed, "device")
+    result = instability(table, across=list(across), item=list(fixed), top_n=top_n)
+    interval = result.interval()
+    return {
+        "across": list(across),
+        "item": list(fixed),
+        "top_n": top_n,
+        "rate": result.rate if result.items else None,
+        "interval": [interval.low, interval.high],
+        "items": result.items,
+        "unstable": result.unstable,
+    }
+
+
+class _Pictures:
+    """Loads the rectified crop of a picture by its name, or the picture itself where it has none."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def __call__(self, picture: str) -> RGB | None:
+        for record in self._run.picture_records({"picture": picture}):
+            return DECODERS["pillow"](self._run.file(record.crop_sha256 or record.sha256).read_bytes())
+        return None
+
+
+class _Scenes:
+    """Loads what was shown, from the scene's own file; None if that has moved or changed."""
+
+    def __init__(self, run: Run) -> None:
+        self._files = {scene.scene: Path(scene.file) for scene in run.scenes()}
+
+    def __call__(self, scene: str) -> RGB | None:
+        path = self._files[scene]
+        return DECODERS["pillow"](path.read_bytes()) if path.is_file() else None
+
+
+def _provenance(run: Run) -> Mapping[str, Any]:
+    """Where the numbers come from: devices, environments, the host's versions, what was asked."""
+    import pandas as pd
+
+    devices = run.devices()
+    told = [
+        {"device": row.device, "clock_offset_s": round(row.clock_offset_s, 3)}
+        | {key: value for key, value in row.info.items() if isinstance(value, (str, int, float))}
+        for row in devices.itertuples()
+    ]
+    settings = run.settings
+    return {
+        "Devices": pd.DataFrame(told),
+        "Environments": pd.DataFrame([{"environment": one.environment, **_fields(one)} for one in run.environments()]),
+        "Host": {"python": platform.python_version(), "system": platform.platform(), **_versions()},
+        "Session": {**settings.get("session", {}), "run": str(run.folder)},
+        "Command": " ".join(["instability", *sys.argv[1:]]),
+    }
+
+
+def _fields(environment: object) -> dict[str, Any]:
+    return {key: value[:12] if key == "model_sha256" else value for key, value in vars(environment).items()}
+
+
+def _versions() -> dict[str, str]:
+    return {name: importlib.metadata.version(name) for name in LIBRARIES}
+
+
+def _failures(run: Run) -> pd.DataFrame | None:
+    """Refused and failed photographs, failed predictions and devices, with their reasons; None if there are none."""
+    import pandas as pd
+
+    attempts = run.attempts()
+    bad = attempts[attempts["status"] != "ok"]
+    rows = [{"what": f"photograph {row.step} ({row.status})", "reason": row.reason} for row in bad.itertuples()]
+    rows += [{"what": row.where, "reason": row.reason} for row in run.failures().itertuples()]
+    table = run.predictions(["picture", "error"])
+    failed = table[table["error"].fillna("") != ""]
+    rows += [{"what": f"prediction of {row.picture}", "reason": row.error} for row in failed.itertuples()]
+    return pd.DataFrame(rows) if rows else None

@@ -1,0 +1,254 @@
+"""One sitting at a lab: open the run, take the photographs that are missing, predict what is not predicted, sum up."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from analysis.store import Run, check_space
+from capture import screen
+from device_agents.errors import DeviceError
+from device_agents.predict import default_environment, hash_file
+from device_agents.records import Scene, Step
+from device_agents.sidecar import Sidecar
+from hostctl.device import clock_offset_s
+from hostctl.grid import Assignment, predict_run
+from hostctl.lab import Lab
+from hostctl.laboratory import Laboratory, opened
+from hostctl.plans import sweep
+from hostctl.printing import Progress
+from hostctl.reporting import summarise
+from hostctl.runner import Session, run_session
+from hostctl.transport import LocalTransport
+
+PHOTOGRAPH_BYTES = {"virtual": 1_500_000, "jpg": 6_000_000, "dng": 25_000_000}  # with crop and thumbnail; for estimates
+VIEW = "rectified-pillow"  # what the model sees of a photograph; the one view that a board without OpenCV has too
+MOVE_TIMEOUT_S = 120.0
+ORIENTATION, QUARTER_TURNED = 0x0112, 5  # EXIF: orientations 5 to 8 swap the sides
+log = logging.getLogger("instability")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The model of a sitting: its file and its sidecar."""
+
+    path: Path
+    sidecar: Sidecar
+
+
+def sit(lab: Lab, *, scenes: Sequence[Scene], out: Path, model: str | None, progress: Progress) -> dict[str, Any]:
+    """Do a lab's session into the run at ``out`` and predict; what is done already is not done again.
+
+    Gives the summary; raises BadInput, or DeviceError if the screen or every device is out of reach.
+    """
+    from stability_train.zoo import resolve_model
+
+    check_space(out, needed_bytes=_needed_bytes(lab, len(scenes)), reserve_bytes=lab.session.reserve_mb * 1_000_000)
+    chosen = Chosen(*resolve_model(model, progress=partial(progress, "model", 0, 0))) if model else None
+    with Run.open_or_create(out, settings=_settings(lab), scenes=scenes) as run, _logged(run):
+        run.add_steps(_plan(lab, scenes))
+        run.renew_attempts()
+        missing = run.steps_missing()
+        owing = _owing(run, lab, chosen)
+        if missing or owing:
+            names = sorted({step.device for step in missing} | set(owing))
+            by_name = {scene.scene: scene for scene in scenes}
+            said = partial(progress, "screen", 0, 0)
+            with opened(lab, folder=out / "lab", waiting=said, names=names, scenes=by_name) as laboratory:
+                _note_devices(run, laboratory)
+                if missing:
+                    _photograph(run, lab, laboratory, scenes, missing, progress)
+                if chosen:
+                    _predict(run, chosen, _agents(laboratory, chosen), "on devices", progress)
+        if chosen:
+            _predict(run, chosen, [_host(lab, chosen)], "predictions", progress)
+        return summarise(run)
+
+
+def _settings(lab: Lab) -> dict[str, Any]:
+    """What was asked, whole: the lab file's values, as they stand in run.toml."""
+    return {
+        "lab": lab.name,
+        "display": asdict(lab.display),
+        "session": asdict(lab.session),
+        "device": [asdict(device) for device in lab.devices],
+    }
+
+
+def _plan(lab: Lab, scenes: Sequence[Scene]) -> list[Step]:
+    session = lab.session
+    names, devices = [scene.scene for scene in scenes], [device.name for device in lab.devices]
+    return list(sweep(names, angles=session.angles, repeats=session.repeats, devices=devices, seed=session.seed))
+
+
+def _needed_bytes(lab: Lab, scenes: int) -> int:
+    each = sum(
+        PHOTOGRAPH_BYTES["virtual"] if device.virtual else sum(PHOTOGRAPH_BYTES[kind] for kind in device.formats)
+        for device in lab.devices
+    )
+    return each * scenes * len(lab.session.angles) * lab.session.repeats
+
+
+def _owing(run: Run, lab: Lab, chosen: Chosen | None) -> list[str]:
+    """Devices that predict by themselves and have photographs whose predictions by this model are missing."""
+    agents = [device.name for device in lab.devices if device.predicts == "agent"]
+    if not agents or chosen is None:
+        return []
+    table = run.predictions(["picture", "device", "machine", "model_sha256"])
+    table = table[(table["machine"] == table["device"]) & (table["model_sha256"] == hash_file(chosen.path))]
+    done = set(table["picture"])
+    return [name for name in agents if any(one.picture not in done for one in run.picture_records({"device": name}))]
+
+
+def _note_devices(run: Run, laboratory: Laboratory) -> None:
+    """Record what each device says of itself, and those that are out of reach; raises DeviceError if all are."""
+    for name, reason in laboratory.failures.items():
+        run.add_failure(f"device {name}", reason)
+        log.warning("%s: %s", name, reason)
+    if not laboratory.devices:
+        reasons = "\n".join(f"  - {name}: {reason}" for name, reason in laboratory.failures.items())
+        raise DeviceError(f"expected at least one device, none can be reached:\n{reasons}")
+    for device in laboratory.devices:
+        settings = {key: getattr(device.settings, key) for key in ("kind", "camera", "place")}
+        run.add_device(device.name, {**settings, **device.identify()}, clock_offset_s(device.transport))
+
+
+def _photograph(
+    run: Run, lab: Lab, laboratory: Laboratory, scenes: Sequence[Scene], missing: Sequence[Step], progress: Progress
+) -> None:
+    layout = laboratory.display.layout(timeout_s=lab.display.timeout_s)
+    spool = run.folder / "lab" / "spool"
+    shutil.rmtree(spool, ignore_errors=True)
+    spool.mkdir(parents=True)
+    session = Session(
+        run=run,
+        scenes={scene.scene: scene for scene in scenes},
+        devices=laboratory.devices,
+        display=laboratory.display,
+        layout=layout,
+        settings=lab.session,
+        spool=spool,
+        boxes=SceneBoxes(layout, {scene.scene: Path(scene.file) for scene in scenes}),
+        display_timeout_s=lab.display.timeout_s,
+        progress=partial(_report, progress),
+        move=partial(_move, lab, laboratory, progress),
+    )
+    for device in laboratory.devices:
+        device.shutter.prepare()
+    try:
+        reached = {device.name for device in laboratory.devices}
+        run_session(session, [step for step in missing if step.device in reached])
+    finally:
+        for device in laboratory.devices:
+            device.shutter.release()
+        _write_timeline(session, run.folder / "lab" / "timeline.csv")
+
+
+def _report(progress: Progress, done: int, total: int, note: str) -> None:
+    if note:
+        log.warning("%s", note)
+    progress("photographs", done, total, note)
+
+
+def _move(lab: Lab, laboratory: Laboratory, progress: Progress, angle: int) -> None:
+    """Bring the mount to an angle: the virtual rack by itself, else the lab's command, else the operator is asked."""
+    log.info("mount to %d degrees", angle)
+    if laboratory.rack:
+        laboratory.rack.turn(angle)
+    elif lab.session.move_command:
+        command = [*lab.session.move_command, str(angle)]
+        output = LocalTransport("mount").run(command, timeout_s=MOVE_TIMEOUT_S)
+        if output.exit_code:
+            words = output.stderr.decode("utf-8", "replace").strip()
+            raise DeviceError(f"the mount: expected {command} to end well, got exit code {output.exit_code}: {words}")
+    elif len(lab.session.angles) > 1:
+        progress("mount", 0, 0, f"move the mount to {angle} degrees, then press Enter")
+        sys.stdin.readline()
+
+
+def _agents(laboratory: Laboratory, chosen: Chosen) -> list[Assignment]:
+    """One assignment for each device that predicts by itself, in the runtime that it has."""
+    made = []
+    for device in laboratory.devices:
+        if device.agent is not None:
+            environment = default_environment(chosen.sidecar, chosen.path, view=VIEW, machine=device.name)
+            version = device.agent.runtime_version(environment.runtime)
+            made.append(Assignment(replace(environment, runtime_version=version), (device.name,), device.agent))
+    return made
+
+
+def _host(lab: Lab, chosen: Chosen) -> Assignment:
+    """The host predicts the photographs of all devices that do not do it themselves."""
+    hosted = tuple(device.name for device in lab.devices if device.predicts == "host")
+    return Assignment(default_environment(chosen.sidecar, chosen.path, view=VIEW), hosted)
+
+
+def _predict(run: Run, chosen: Chosen, assignments: Sequence[Assignment], stage: str, progress: Progress) -> None:
+    assignments = [assignment for assignment in assignments if assignment.devices]
+    workers = os.cpu_count() or 1
+    said = partial(progress, stage)
+    for failure in predict_run(run, chosen.path, chosen.sidecar, assignments, workers=workers, progress=said):
+        log.warning("%s", failure)
+        progress(stage, 0, 0, failure)
+
+
+class SceneBoxes(Mapping[str, "tuple[int, int, int, int]"]):
+    """Where each scene lies on the screen, worked out from its file's size when first asked for."""
+
+    def __init__(self, layout: screen.Layout, files: Mapping[str, Path]) -> None:
+        """Keep the layout and the files; nothing is read yet."""
+        self._layout, self._files = layout, files
+        self._boxes: dict[str, tuple[int, int, int, int]] = {}
+
+    def __getitem__(self, scene: str) -> tuple[int, int, int, int]:
+        if scene not in self._boxes:
+            height, width = _upright_size(self._files[scene])
+            self._boxes[scene] = screen.scene_box(height, width, self._layout)
+        return self._boxes[scene]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._files)
+
+    def __len__(self) -> int:
+        return len(self._files)
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    """Height and width of a picture file as it is shown, turned by its EXIF orientation; only its header is read."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        turned = image.getexif().get(ORIENTATION, 1) >= QUARTER_TURNED
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+def _write_timeline(session: Session, path: Path) -> None:
+    rows = ["what,device,stimulus,start_s,end_s"]
+    rows += [f"{e.what},{e.device},{e.stimulus},{e.start_s:.4f},{e.end_s:.4f}" for e in session.timeline]
+    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _logged(run: Run) -> Iterator[None]:
+    """Write the kit's log to the run's own file for as long as the block runs."""
+    handler = logging.FileHandler(run.log_path, encoding="utf-8")
+    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.info("%s", " ".join(sys.argv))
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,284 @@
+"""SshTransport: commands and files over SSH to a board whose host key is known beforehand, over one kept connection."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import threading
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut, Unauthorised, Unreachable
+from hostctl.transport import Output
+
+if TYPE_CHECKING:
+    import asyncssh
+
+Answer = TypeVar("Answer")
+KEEP_ALIVE_S, KEEP_ALIVE_MISSES = 10, 3
+CLOSE_TIMEOUT_S = 5.0
+PIN = (
+    "read the fingerprint on the board's own screen (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), compare it "
+    "with what `ssh-keyscan` shows for this address, and put that line into the file"
+)
+
+
+@dataclass(frozen=True)
+class HostKey:
+    """A server's host key: its line for a known_hosts file, and the fingerprint that a person compares."""
+
+    known_hosts_line: str
+    fingerprint: str
+
+
+class SshTransport:
+    """A Transport to host:port as a user with a private key file, trusting only the keys in a known_hosts file.
+
+    It connects at its first use, and again if the connection broke. One event loop in a thread of its own serves it;
+    its methods may be called from any thread. ``user``'s own SSH settings and agent are left out, so that a run does
+    not depend on who started it.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int = 22,
+        *,
+        user: str,
+        key: Path,
+        known_hosts: Path,
+        name: str = "",
+        connect_timeout_s: float = 15.0,
+        transfer_timeout_s: float = 600.0,
+    ) -> None:
+        self.name = name or f"{host}:{port}"
+        self._host, self._port, self._user = host, port, user
+        self._key, self._known_hosts = key, known_hosts
+        self._connect_timeout_s, self._transfer_timeout_s = connect_timeout_s, transfer_timeout_s
+        self._connection: asyncssh.SSHClientConnection | None = None
+        self._sftp: asyncssh.SFTPClient | None = None
+        self._connecting = asyncio.Lock()
+        self._start = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def run(self, command: Sequence[str], *, timeout_s: float) -> Output:
+        """Run one command; each word reaches the board as it is, whatever it holds. Time to connect is not counted."""
+        line = " ".join(shlex.quote(word) for word in command)
+        return self._wait(self._run(line, command[0], timeout_s), f"run {command[0]}")
+
+    def push(self, local: Path, remote: str) -> None:
+        """Copy a file onto the board, beside its place and renamed; makes the folders above it."""
+        if not local.is_file():
+            raise BadInput(f"{self.name}: expected a file to send, got none at {local}")
+        self._wait(self._push(local, remote), f"write {remote}")
+
+    def pull(self, remote: str, local: Path) -> None:
+        """Copy a file of the board to this machine, where it is complete or absent; a folder is refused."""
+        local.parent.mkdir(parents=True, exist_ok=True)
+        part = local.with_name(local.name + ".part")
+        try:
+            self._wait(self._pull(remote, part), f"read {remote}")
+            os.replace(part, local)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """End the connection and its thread; may be called twice."""
+        with self._start:
+            loop, self._loop, self._closed = self._loop, None, True
+        if loop is None:
+            return
+        asyncio.run_coroutine_threadsafe(self._disconnect(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        self._thread.join()
+        loop.close()
+
+    def _wait(self, work: Coroutine[Any, Any, Answer], what: str) -> Answer:
+        """Do something on the event loop and wait; every failure comes out as one of the kit's errors."""
+        future = asyncio.run_coroutine_threadsafe(self._translated(work, what), self._running_loop(work))
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()  # a Ctrl-C here must not leave the work going on there
+            raise
+
+    def _running_loop(self, work: Coroutine[Any, Any, Any]) -> asyncio.AbstractEventLoop:
+        with self._start:
+            if self._closed:
+                work.close()
+                raise Unreachable(f"{self.name}: the connection was closed by this program")
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name=f"ssh {self.name}", daemon=True)
+                self._thread.start()
+            return self._loop
+
+    async def _translated(self, work: Coroutine[Any, Any, Answer], what: str) -> Answer:
+        import asyncssh
+
+        lost = (asyncssh.DisconnectError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
+        try:
+            return await work
+        except DeviceError:
+            raise
+        except asyncssh.ChannelOpenError as problem:
+            raise Unreachable(f"{self.name}: cannot {what}: the board opens no channel: {problem}") from problem
+        except lost as problem:
+            raise Unreachable(f"{self.name}: cannot {what}: the connection broke: {problem}") from problem
+        except asyncssh.SFTPError as problem:
+            raise CommandFailed(f"{self.name}: cannot {what}: {problem.reason}") from problem
+        except OSError as problem:
+            raise BadInput(f"{self.name}: cannot {what}: on this machine: {problem}") from problem
+
+    async def _run(self, line: str, program: str, timeout_s: float) -> Output:
+        import asyncssh
+
+        connection = await self._connected()
+        process: asyncssh.SSHClientProcess[bytes] | None = None
+        try:
+            async with _deadline(timeout_s, f"{self.name}: {program}"):
+                process = await connection.create_process(line, encoding=None, stdin=asyncssh.DEVNULL)
+                stdout, stderr = await process.communicate()
+        except TimedOut:
+            if process is not None:
+                process.kill()
+            raise
+        finally:
+            if process is not None:
+                process.close()
+        if process.returncode is None:
+            raise Unreachable(f"{self.name}: the connection broke while {program} ran")
+        return Output(stdout, stderr, process.returncode)
+
+    async def _push(self, local: Path, remote: str) -> None:
+        sftp, part = await self._files(), f"{remote}.part"
+        async with _deadline(self._transfer_timeout_s, f"{self.name}: writing {remote}"):
+            await sftp.makedirs(str(PurePosixPath(remote).parent), exist_ok=True)
+            await sftp.put(str(local), part)
+            await sftp.posix_rename(part, remote)
+
+    async def _pull(self, remote: str, part: Path) -> None:
+        sftp = await self._files()
+        async with _deadline(self._transfer_timeout_s, f"{self.name}: reading {remote}"):
+            await sftp.get(remote, str(part))
+
+    async def _files(self) -> asyncssh.SFTPClient:
+        connection = await self._connected()
+        async with self._connecting:
+            if self._sftp is None:
+                self._sftp = await connection.start_sftp_client()
+            return self._sftp
+
+    async def _connected(self) -> asyncssh.SSHClientConnection:
+        async with self._connecting:
+            if self._connection is None or self._connection.is_closed():
+                self._sftp = None
+                self._connection = await self._connect()
+            return self._connection
+
+    async def _connect(self) -> asyncssh.SSHClientConnection:
+        import asyncssh
+
+        where = f"{self.name} ({self._host}:{self._port})"
+        key = self._read_key()
+        if not self._known_hosts.is_file():
+            raise Unauthorised(
+                f"{where}: expected the board's host key in {self._known_hosts}, got no such file; {PIN}"
+            )
+        try:
+            return await asyncssh.connect(
+                self._host,
+                self._port,
+                username=self._user,
+                client_keys=[key],
+                known_hosts=str(self._known_hosts),
+                config=None,
+                agent_path=None,
+                preferred_auth="publickey",
+                connect_timeout=self._connect_timeout_s,
+                login_timeout=self._connect_timeout_s,
+                keepalive_interval=KEEP_ALIVE_S,
+                keepalive_count_max=KEEP_ALIVE_MISSES,
+            )
+        except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as problem:
+            raise Unauthorised(await self._wrong_host_key(where, problem)) from problem
+        except asyncssh.PermissionDenied as problem:
+            raise Unauthorised(
+                f"{where}: the board refuses user '{self._user}' with the key {self._key}; "
+                "add the key's public half to that user's authorized_keys on the board"
+            ) from problem
+        except TimeoutError as problem:
+            raise Unreachable(f"{where}: no answer within {self._connect_timeout_s:g} s") from problem
+        except (OSError, asyncssh.Error) as problem:
+            raise Unreachable(f"{where}: cannot connect: {problem}") from problem
+
+    def _read_key(self) -> asyncssh.SSHKey:
+        import asyncssh
+
+        try:
+            return asyncssh.read_private_key(str(self._key))
+        except (OSError, asyncssh.KeyImportError) as problem:
+            raise BadInput(
+                f"{self.name}: expected a private key without passphrase, got {self._key}: {problem}"
+            ) from problem
+
+    async def _wrong_host_key(self, where: str, problem: Exception) -> str:
+        try:
+            got = (await _scan(self._host, self._port, self._connect_timeout_s)).fingerprint
+        except DeviceError:
+            got = str(problem)
+        return (
+            f"{where}: the host key does not match {self._known_hosts}: expected the key that stands there for "
+            f"this address, got {got}; if you re-installed the board, {PIN}; if you did not, do not connect"
+        )
+
+    async def _disconnect(self) -> None:
+        if self._sftp is not None:
+            self._sftp.exit()
+        if self._connection is not None:
+            self._connection.close()
+            try:
+                async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                    await self._connection.wait_closed()
+            except TimeoutError:  # a dead board does not say goodbye
+                self._connection.abort()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
+
+@asynccontextmanager
+async def _deadline(timeout_s: float, what: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError as problem:
+        raise TimedOut(f"{what} did not end within {timeout_s:g} s") from problem
+
+
+def scan_host_key(host: str, port: int = 22, *, timeout_s: float = 15.0) -> HostKey:
+    """Ask a server for its host key, for a person to compare and write down; nothing is trusted or stored by this.
+
+    Raises Unreachable if there is no SSH server.
+    """
+    return asyncio.run(_scan(host, port, timeout_s))
+
+
+async def _scan(host: str, port: int, timeout_s: float) -> HostKey:
+    import asyncssh
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            key = await asyncssh.get_server_host_key(host, port, config=None)
+    except (OSError, asyncssh.Error) as problem:
+        raise Unreachable(f"{host}:{port}: expected an SSH server, got none: {problem}") from problem
+    if key is None:
+        raise Unreachable(f"{host}:{port}: expected a host key, got none")
+    address = host if port == 22 else f"[{host}]:{port}"
+    return HostKey(f"{address} {key.export_public_key().decode().strip()}", key.get_fingerprint())

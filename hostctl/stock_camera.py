@@ -1,0 +1,195 @@
+"""Drives the stock camera app of an Android phone by shell commands: wake, open, press the key, wait for the file."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import time
+from collections.abc import Callable, Sequence
+
+from device_agents.errors import CommandFailed, DeviceError, TimedOut, Unreachable
+from hostctl.shutter import RemoteFile
+from hostctl.transport import Output, Transport
+
+COMMAND_TIMEOUT_S = 15.0
+OPEN_TIMEOUT_S = 10.0
+AWAKE_MS = "1800000"
+OPEN = ("am", "start", "-W", "-a", "android.media.action.STILL_IMAGE_CAMERA")
+# (namespace, key) of the settings that prepare() changes and release() puts back.
+REMEMBERED = (("global", "stay_on_while_plugged_in"), ("system", "screen_off_timeout"))
+UNFINISHED = (".pending-", ".trashed-")
+SAME_FORMAT = {"jpeg": "jpg", "heif": "heic"}
+FRONT = re.compile(r"(?:topResumedActivity|mResumedActivity)[=:]\s*ActivityRecord\{\S+ \S+ ([\w.]+)/")
+
+
+class StockCamera:
+    """The shutter of a phone that has only its maker's camera app.
+
+    ``key`` is the key, or several pressed in order, that takes a photograph in this app: KEYCODE_CAMERA, often
+    KEYCODE_VOLUME_DOWN or _UP, or "KEYCODE_FOCUS KEYCODE_CAMERA". ``formats`` are the files that each photograph must
+    bring, the picture first: ("jpg",), ("heic",), ("jpg", "dng"); other files are left alone. A file counts as whole
+    when its final name has shown the same size, not zero, at two looks ``poll_s`` seconds apart.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        key: str = "KEYCODE_CAMERA",
+        folder: str = "/sdcard/DCIM/Camera",
+        formats: Sequence[str] = ("jpg",),
+        name: str = "",
+        poll_s: float = 0.05,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = name or str(getattr(transport, "name", "phone"))
+        self._transport = transport
+        self._keys = tuple(key.split())
+        self._folder = folder.rstrip("/")
+        self._formats = tuple(_format(suffix) for suffix in formats)
+        self._poll_s = poll_s
+        self._clock = clock
+        self._sleep = sleep
+        self._remembered: dict[tuple[str, str], str] = {}
+        self._package = ""
+
+    def prepare(self) -> None:
+        """Remember the settings, keep the phone awake, open the camera and check that it is in front.
+
+        Raises DeviceError if another app (often the lock screen) stays in front.
+        """
+        for space, key in REMEMBERED:
+            self._remembered[(space, key)] = self._text("settings", "get", space, key)
+        self._text("svc", "power", "stayon", "true")
+        self._text("settings", "put", "system", "screen_off_timeout", AWAKE_MS)
+        self._text("input", "keyevent", "KEYCODE_WAKEUP")
+        self._text("wm", "dismiss-keyguard")
+        self._text("mkdir", "-p", self._folder)
+        opened = self._text(*OPEN)
+        self._package = next(iter(re.findall(r"Activity: ([\w.]+)/", opened)), "")
+        end = self._clock() + OPEN_TIMEOUT_S
+        while (front := self._front()) != self._package or not front:
+            if self._clock() > end:
+                raise DeviceError(
+                    f"{self.name}: expected the camera ({self._package or 'none opened'}) in front, "
+                    f"got {front or 'nothing'}; unlock the phone and close what covers it"
+                )
+            self._sleep(self._poll_s)
+
+    def shoot(self, *, timeout_s: float) -> list[RemoteFile]:
+        """Press the key and wait for one new, whole file of each format; its files in the order of ``formats``.
+
+        Raises TimedOut if they do not come, DeviceError if a name leads out of the folder or two of a format come.
+        """
+        end = self._clock() + timeout_s
+        before = set(self._names(end))
+        self._text("input", "keyevent", *self._keys)
+        sizes: dict[str, int] = {}
+        while True:
+            fresh = self._fresh(before, end)
+            found = self._sizes(fresh, end)
+            whole = {name for name, size in found.items() if size > 0 and sizes.get(name) == size}
+            if fresh and whole == set(fresh) and {_format(name) for name in fresh} == set(self._formats):
+                return [self._one(kind, fresh, found) for kind in self._formats]
+            sizes = found
+            if self._clock() > end:
+                raise self._nothing(fresh, found, timeout_s)
+            self._sleep(self._poll_s)
+
+    def release(self) -> None:
+        """Put the settings back, leave the camera and close it; a phone that is gone is left as it is."""
+        try:
+            for (space, key), value in self._remembered.items():
+                command = ("delete", space, key) if value in ("", "null") else ("put", space, key, value)
+                self._text("settings", *command)
+            if self._remembered.get(REMEMBERED[0]) in ("0", "null", ""):
+                self._text("svc", "power", "stayon", "false")
+            if self._package:
+                self._text("input", "keyevent", "KEYCODE_HOME")
+                self._text("am", "force-stop", self._package)
+        except (Unreachable, TimedOut):
+            pass  # nobody is there to be put in order; what matters was said when it went away
+        self._remembered = {}
+        self._package = ""
+
+    def _names(self, end: float) -> list[str]:
+        listed = self._text("ls", "-1", self._folder, end=end)
+        return [name for name in listed.splitlines() if name and not name.startswith(UNFINISHED)]
+
+    def _fresh(self, before: set[str], end: float) -> list[str]:
+        """Give the new names of the wanted formats; raises DeviceError if one is not a plain name."""
+        fresh = [name for name in self._names(end) if name not in before]
+        for name in fresh:
+            if "/" in name or name in (".", ".."):
+                raise DeviceError(
+                    f"{self.name}: expected a plain file name in {self._folder}, got '{name}', which leads out of it; "
+                    "nothing was copied: do not trust this phone"
+                )
+        return [name for name in fresh if _format(name) in self._formats]
+
+    def _sizes(self, names: list[str], end: float) -> dict[str, int]:
+        """Give the size of each file, without those that have gone (renamed, for example)."""
+        if not names:
+            return {}
+        paths = [posixpath.join(self._folder, name) for name in names]
+        listed = self._run("stat", "-c", "%s %n", *paths, end=end).text
+        lines = re.findall(r"^(\d+) (.+?)\r?$", listed, re.MULTILINE)
+        return {posixpath.basename(path): int(size) for size, path in lines}
+
+    def _one(self, kind: str, names: list[str], sizes: dict[str, int]) -> RemoteFile:
+        files = sorted(name for name in names if _format(name) == kind)
+        if len(files) > 1:
+            raise DeviceError(
+                f"{self.name}: expected one new {kind}, got {len(files)}: {', '.join(files)}; "
+                "switch off burst, HDR pairs and 'keep original'"
+            )
+        return RemoteFile(posixpath.join(self._folder, files[0]), sizes[files[0]])
+
+    def _nothing(self, fresh: list[str], sizes: dict[str, int], timeout_s: float) -> TimedOut:
+        wanted = " and ".join(self._formats)
+        if fresh:
+            got = ", ".join(f"{name} ({sizes.get(name, 0)} bytes, not whole)" for name in fresh)
+        else:
+            got = (
+                f"none in {self._folder} with {self._front() or 'no app'} in front; is the storage full, "
+                f"does the app react to {' '.join(self._keys)}?"
+            )
+        return TimedOut(f"{self.name}: expected a new {wanted} within {timeout_s:g} s, got {got}")
+
+    def _front(self) -> str:
+        """Give the package of the app in front, "" if the phone does not say."""
+        return next(iter(FRONT.findall(self._text("dumpsys", "activity", "activities"))), "")
+
+    def _run(self, *command: str, end: float | None = None) -> Output:
+        limit_s = COMMAND_TIMEOUT_S if end is None else min(COMMAND_TIMEOUT_S, max(0.5, end - self._clock()))
+        return self._transport.run(command, timeout_s=limit_s)
+
+    def _text(self, *command: str, end: float | None = None) -> str:
+        """Run a command and give its output; raises CommandFailed with the phone's words if its status is not zero."""
+        output = self._run(*command, end=end)
+        if output.exit_code:
+            raise CommandFailed(f"{self.name}: {' '.join(command)}: {_last_words(output)}")
+        return output.text.strip()
+
+
+def remote_sha256(transport: Transport, path: str, *, timeout_s: float = 60.0) -> str:
+    """Give the sha256 of a file on a device, 64 hexadecimal digits; raises CommandFailed if it has no such file."""
+    output = transport.run(["sha256sum", path], timeout_s=timeout_s)
+    digest = output.text.split(maxsplit=1)[0].lstrip("\\") if output.text.split() else ""
+    if output.exit_code or not re.fullmatch(r"[0-9a-f]{64}", digest):
+        name = getattr(transport, "name", "device")
+        raise CommandFailed(f"{name}: sha256sum {path}: {_last_words(output)}")
+    return digest
+
+
+def _last_words(output: Output) -> str:
+    """Give the last line that a failed command printed, on either stream, with its status."""
+    lines = (output.stderr + output.stdout).decode("utf-8", "replace").strip().splitlines()
+    return f"{lines[-1] if lines else 'no message'} (exit status {output.exit_code})"
+
+
+def _format(name: str) -> str:
+    """Give the format of a file name or suffix: "IMG_1.JPEG" and ".jpg" are both "jpg"."""
+    suffix = name.rsplit(".", 1)[-1].lower()
+    return SAME_FORMAT.get(suffix, suffix)

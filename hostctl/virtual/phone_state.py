@@ -1,0 +1,103 @@
+"""The state of a virtual phone that its commands read and change: screen, settings, what is in front, battery."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hostctl.virtual.phone_files import PhoneFiles
+from hostctl.virtual.phone_profiles import PhoneProfile
+
+HOME_SCREEN = "com.android.launcher3/.uioverrides.QuickstepLauncher"
+LOCK_SCREEN_KEYS = (82,)
+KEYS = {
+    "KEYCODE_HOME": 3,
+    "KEYCODE_BACK": 4,
+    "KEYCODE_VOLUME_UP": 24,
+    "KEYCODE_VOLUME_DOWN": 25,
+    "KEYCODE_POWER": 26,
+    "KEYCODE_CAMERA": 27,
+    "KEYCODE_ENTER": 66,
+    "KEYCODE_FOCUS": 80,
+    "KEYCODE_MENU": 82,
+    "KEYCODE_SLEEP": 223,
+    "KEYCODE_WAKEUP": 224,
+}
+Agent = Callable[[list[str]], tuple[bytes, bytes, int]]
+
+
+@dataclass
+class PhoneState:
+    """A phone between two commands. ``clock`` is the phone's own clock, in seconds since 1970."""
+
+    profile: PhoneProfile
+    serial: str
+    files: PhoneFiles
+    clock: Callable[[], float]
+    on_key: Callable[[int], None]
+    agent: Agent | None = None
+    front: str = HOME_SCREEN
+    locked: bool = True
+    stay_on: bool = False
+    settings: dict[tuple[str, str], str] = field(default_factory=dict)
+    _lit: bool = False
+    _last_input: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.settings.setdefault(("system", "screen_off_timeout"), "30000")
+        self.settings.setdefault(("system", "screen_brightness_mode"), "1")
+        self.settings.setdefault(("system", "screen_brightness"), "102")
+        self.settings.setdefault(("global", "stay_on_while_plugged_in"), "0")
+
+    @property
+    def awake(self) -> bool:
+        """Whether the screen is on: somebody woke it, and it has not timed out since the last input."""
+        timeout_s = float(self.settings.get(("system", "screen_off_timeout"), "30000")) / 1000
+        return self._lit and (self.stay_on or self.clock() - self._last_input < timeout_s)
+
+    @property
+    def camera_ready(self) -> bool:
+        """Whether the camera app would take a photograph now."""
+        return self.awake and not self.locked and self.front == self.profile.camera_app
+
+    @property
+    def properties(self) -> dict[str, str]:
+        """What getprop prints."""
+        profile = self.profile
+        build = (
+            f"{profile.manufacturer}/{profile.device}/{profile.device}:{profile.android}/VIRTUAL/1:user/release-keys"
+        )
+        return {
+            "ro.product.manufacturer": profile.manufacturer,
+            "ro.product.brand": profile.manufacturer,
+            "ro.product.model": profile.model,
+            "ro.product.name": profile.device,
+            "ro.product.device": profile.device,
+            "ro.board.platform": profile.soc.lower(),
+            "ro.soc.model": profile.soc,
+            "ro.build.version.release": profile.android,
+            "ro.build.version.sdk": str(profile.sdk),
+            "ro.build.fingerprint": build,
+            "ro.product.cpu.abilist": "arm64-v8a,armeabi-v7a,armeabi",
+            "ro.serialno": self.serial,
+            "sys.boot_completed": "1",
+        }
+
+    def press(self, key: int) -> None:
+        """Do what a key does; the shutter keys reach the camera app only while it is in front of an awake screen."""
+        if key == KEYS["KEYCODE_WAKEUP"] or (key == KEYS["KEYCODE_POWER"] and not self.awake):
+            self._lit = True
+        elif key in (KEYS["KEYCODE_SLEEP"], KEYS["KEYCODE_POWER"]):
+            self._lit, self.locked = False, True
+        elif self.awake and key in LOCK_SCREEN_KEYS:
+            self.locked = False
+        elif self.awake and key in (KEYS["KEYCODE_HOME"], KEYS["KEYCODE_BACK"]):
+            self.front = HOME_SCREEN
+        elif self.camera_ready:
+            self.on_key(key)
+        self.touch()
+
+    def touch(self) -> None:
+        """Note that somebody used the screen, which keeps it on for a while."""
+        if self._lit:
+            self._last_input = self.clock()

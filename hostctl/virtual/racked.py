@@ -1,0 +1,177 @@
+"""The child process of the virtual rack: screen, cameras, phones and boards of one lab, told what to do on stdin.
+
+A camera sees what its screen has painted, never what the display server was told; its noise follows from the run's
+seed, the device's name and the number of the painted stimulus, so that a photograph taken again is the same one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from capture.codecs import suffix_of
+from capture.profiles import PROFILES
+from capture.virtual_camera import photograph
+from hostctl.virtual import board as boards
+from hostctl.virtual import phone as phones
+from hostctl.virtual.board import VirtualBoard
+from hostctl.virtual.phone import PHONES, PhoneProfile, VirtualPhone
+from hostctl.virtual.phone_profiles import KEY_CAMERA
+from hostctl.virtual.screen import VirtualScreen
+from hostctl.virtual.screen_model import ScreenModel
+
+INSTANT_QUALITY, INSTANT_S = 92, 1e-4
+# What a shutter sees of a changing screen, the same for all profiles: chosen, a hand-held phone's usual indoor exposure
+# and a rolling shutter's usual readout time.
+EXPOSURE_S, READOUT_S = 1 / 30, 0.02
+Shoot = Callable[[], Mapping[str, bytes]]
+
+
+class Mount:
+    """The mount that all cameras stand on: its angle in degrees, turned by the controller."""
+
+    angle_deg: float = 0.0
+
+
+def camera(device: Mapping[str, Any], *, screen: VirtualScreen, mount: Mount, seed: int) -> Shoot:
+    """Make a device's camera: each call exposes what the screen shows from now on and gives the files it saves."""
+    if device["camera"] == "instant":
+        return Instant(screen)
+    profile = PROFILES[device["camera"]]
+
+    def shoot() -> Mapping[str, bytes]:
+        start_s, angle_deg = time.monotonic(), mount.angle_deg
+        time.sleep(EXPOSURE_S + READOUT_S)
+        exposure = screen.exposed(start_s, EXPOSURE_S, READOUT_S)
+        rng = np.random.default_rng(list(f"{seed}|{device['name']}|{exposure.stimulus}".encode()))
+        return photograph(exposure.layers, profile=profile, angle_deg=angle_deg, rng=rng).files
+
+    return shoot
+
+
+class Instant:
+    """A camera without optics or noise, for timing the controller: the painted frame itself, coded once a stimulus."""
+
+    def __init__(self, screen: VirtualScreen) -> None:
+        """Look at this screen."""
+        self._screen = screen
+        self._lock = threading.Lock()
+        self._latest: tuple[int | None, bytes] = (None, b"")
+
+    def __call__(self) -> Mapping[str, bytes]:
+        """Give the frame that is painted now."""
+        from PIL import Image
+
+        exposure = self._screen.exposed(time.monotonic() - INSTANT_S, INSTANT_S, 0.0)
+        with self._lock:
+            if self._latest[0] != exposure.stimulus:
+                buffer = io.BytesIO()
+                Image.fromarray(exposure.layers[-1][0]).save(buffer, "JPEG", quality=INSTANT_QUALITY)
+                self._latest = (exposure.stimulus, buffer.getvalue())
+            return {".jpg": self._latest[1]}
+
+
+def serve(settings: Mapping[str, Any], answer: Callable[[Mapping[str, Any]], None], orders: Any) -> None:
+    """Run the rack that the settings describe: answer with its addresses, then obey orders until there are no more."""
+    display, folder = settings["display"], Path(settings["folder"])
+    fault = "acknowledges-early" if display["acknowledges_early"] else ""
+    model = ScreenModel(height=display["height"], width=display["width"])
+    mount = Mount()
+    with contextlib.ExitStack() as stack:
+        screen = stack.enter_context(
+            VirtualScreen(settings["url"], model, paint_delay_s=display["paint_delay_ms"] / 1e3, fault=fault)
+        )
+        shoots = {
+            device["name"]: camera(device, screen=screen, mount=mount, seed=settings["seed"])
+            for device in settings["devices"]
+        }
+        answer(
+            {
+                **_start_phones(stack, settings["devices"], shoots),
+                **_start_boards(stack, settings["devices"], shoots, folder),
+            }
+        )
+        for line in orders:
+            mount.angle_deg = float(json.loads(line)["angle"])
+            answer({})
+
+
+def _start_phones(
+    stack: contextlib.ExitStack, devices: Sequence[Mapping[str, Any]], shoots: Mapping[str, Shoot]
+) -> dict[str, dict[str, Any]]:
+    """Switch the phones on and give what the controller must know to reach and use each."""
+    wanted = [device for device in devices if device["kind"] == "virtual-phone"]
+    profiles = [_phone_profile(device) for device in wanted]
+    made = [
+        VirtualPhone(profile, shoot=shoots[device["name"]], seed=number)
+        for number, (device, profile) in enumerate(zip(wanted, profiles, strict=True))
+    ]
+    ports = stack.enter_context(phones.serving(made)) if made else []
+    return {
+        device["name"]: {
+            "kind": "adb",
+            "address": f"127.0.0.1:{port}",
+            "formats": _formats(device, profile),
+            "shutter_key": "KEYCODE_CAMERA" if KEY_CAMERA in profile.shutter_keys else "KEYCODE_VOLUME_DOWN",
+        }
+        for device, profile, port in zip(wanted, profiles, ports, strict=True)
+    }
+
+
+def _phone_profile(device: Mapping[str, Any]) -> PhoneProfile:
+    """The phone's profile; it keeps raws where its camera makes them."""
+    camera_profile = PROFILES.get(device["camera"])
+    return replace(PHONES[device["phone"]], keeps_raw=camera_profile is not None and camera_profile.keep_raw)
+
+
+def _formats(device: Mapping[str, Any], profile: PhoneProfile) -> list[str]:
+    codec = PROFILES[device["camera"]].codec if device["camera"] in PROFILES else "jpeg"
+    return [suffix_of(codec).lstrip("."), *(["dng"] if profile.keeps_raw else [])]
+
+
+def _start_boards(
+    stack: contextlib.ExitStack, devices: Sequence[Mapping[str, Any]], shoots: Mapping[str, Shoot], folder: Path
+) -> dict[str, dict[str, Any]]:
+    """Switch the boards on, with a key pair made for this rack, and give how to reach each."""
+    wanted = [device for device in devices if device["kind"] == "virtual-board"]
+    if not wanted:
+        return {}
+    key = folder / "board_key"
+    public = boards.make_key(key)
+    made = [
+        VirtualBoard(folder / "boards" / device["name"], shoots[device["name"]], authorised_keys=[public])
+        for device in wanted
+    ]
+    stack.enter_context(boards.serving(made))
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text("".join(one.known_hosts_line + "\n" for one in made), encoding="utf-8")
+    shared = {"kind": "ssh", "host": "127.0.0.1", "key": str(key), "known_hosts": str(known_hosts), "camera": "rpicam"}
+    return {
+        device["name"]: {**shared, "port": one.port, "user": one.user} for device, one in zip(wanted, made, strict=True)
+    }
+
+
+def main() -> None:
+    """Read the settings, serve until standard input ends; the parent reads one line of answer to each of its own."""
+    import cv2
+
+    cv2.setNumThreads(1)  # the cameras are the parallel work
+
+    def answer(words: Mapping[str, Any]) -> None:
+        print(json.dumps(words), flush=True)
+
+    serve(json.loads(sys.stdin.readline()), answer, sys.stdin)
+
+
+if __name__ == "__main__":
+    main()

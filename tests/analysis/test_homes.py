@@ -1,0 +1,46 @@
+"""A picture counts once a setup, by the prediction of its own device where there is one."""
+
+import pandas as pd
+import pytest
+
+from analysis.homes import SETUP, at_home
+from device_agents.errors import BadInput
+
+
+def row(picture, device, machine, label, **fields):
+    return {
+        **dict.fromkeys(SETUP, "x"),
+        "picture": picture,
+        "device": device,
+        "machine": machine,
+        "label_1": label,
+    } | fields
+
+
+def test_the_devices_own_prediction_stays():
+    table = pd.DataFrame(
+        [
+            row("p1", "phone", "host", "cat"),
+            row("p2", "board", "host", "dog"),
+            row("p2", "board", "board", "wolf"),
+            row("p1", "phone", "host", "lynx", model="other"),
+        ]
+    )
+    found = at_home(table)
+    first = found[found["environment"] == found["environment"].iloc[0]]
+    assert dict(zip(first["picture"], first["label_1"], strict=True)) == {"p1": "cat", "p2": "wolf"}
+    assert found["environment"].nunique() == 2
+    assert list(found.loc[found["model"] == "other", "label_1"]) == ["lynx"]
+
+
+def test_the_setups_name_depends_on_its_fields_alone():
+    one = at_home(pd.DataFrame([row("p1", "a", "host", "cat")]))
+    two = at_home(pd.DataFrame([row("p9", "b", "b", "dog"), row("p1", "a", "host", "cat", runtime="y")]))
+    assert one["environment"].iloc[0] == two["environment"].iloc[0] != two["environment"].iloc[1]
+
+
+def test_an_empty_table_and_a_table_without_columns():
+    empty = pd.DataFrame([row("p", "a", "host", "cat")]).iloc[:0]
+    assert at_home(empty).empty
+    with pytest.raises(BadInput, match="machine"):
+        at_home(empty.drop(columns="machine"))

@@ -1,0 +1,13 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def data_pack() -> Path:
+    if "INSTABILITY_DATA" not in os.environ:
+        pytest.skip("INSTABILITY_DATA is not set")
+    return Path(os.environ["INSTABILITY_DATA"])

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from device_agents.errors import BadInput
+from device_agents.sidecar import parse_sidecar, read_labels, read_sidecar, sidecar_path, write_sidecar
+from tests.device_agents.tiny_models import tiny_sidecar
+
+
+def test_round_trip_beside_the_model(tmp_path: Path) -> None:
+    model = tmp_path / "net.v2.tflite"
+    sidecar = tiny_sidecar(labels="labels.csv", background=True)
+    write_sidecar(model, sidecar)
+    assert sidecar_path(model) == tmp_path / "net.v2.tflite.json"
+    assert read_sidecar(model) == sidecar
+    assert read_sidecar(tmp_path / "net.v2.tflite.json") == sidecar
+
+
+def test_missing_sidecar_says_what_to_write(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"expected the model's sidecar at .*net.onnx.json, found none; write one with"):
+        read_sidecar(tmp_path / "net.onnx")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "3", "\xff"])
+def test_what_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "net.onnx.json"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadInput, match="expected a JSON object"):
+        read_sidecar(path)
+
+
+def test_every_problem_is_named_at_once() -> None:
+    values = dataclasses.asdict(tiny_sidecar())
+    del values["name"]
+    values.update(
+        input_height=0, input_width=True, layout="hwc", scaling="mean", labels=3, background="yes", colour="rgb"
+    )
+    with pytest.raises(BadInput) as caught:
+        parse_sidecar(values, source="net.json")
+    text = str(caught.value)
+    assert text.startswith("sidecar net.json: ")
+    for problem in (
+        "unknown key 'colour'",
+        "missing key 'name'",
+        "input_height: expected a whole number 1..4096, got 0",
+        "input_width: expected a whole number 1..4096, got True",
+        "layout: expected one of nhwc, nchw, got 'hwc'",
+        "scaling: expected one of bytes, caffe, imagenet, lite, minus-one-one, zero-one, got 'mean'",
+        "labels: expected text, got 3",
+        "background: expected true or false, got 'yes'",
+    ):
+        assert problem in text
+    assert "\n" not in text
+
+
+def test_labels_and_background_may_be_left_out() -> None:
+    values = dataclasses.asdict(tiny_sidecar())
+    del values["labels"], values["background"]
+    assert parse_sidecar(json.loads(json.dumps(values)), source="x") == tiny_sidecar()
+
+
+def test_labels_are_read_in_the_order_of_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text('label,name\nn04557648,"water bottle, flask"\nn02769748,backpack\n', encoding="utf-8")
+    assert read_labels(path) == ("n04557648", "n02769748")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("class,label\n1,2\n", "expected the header"),
+        ("", "expected the header"),
+        ("label,name\na,x\na,y\n", "twice: \\['a'\\]"),
+        ("label,name\na,x\n\nb,y\n", "distinct labels"),
+        ("label,name\n\xff\n", "cannot read the label list"),
+    ],
+)
+def test_bad_label_lists_are_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(BadInput, match=message):
+        read_labels(path)
+
+
+def test_absent_label_list_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="cannot read the label list"):
+        read_labels(tmp_path / "none.csv")

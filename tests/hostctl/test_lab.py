@@ -1,0 +1,103 @@
+"""A lab file is read whole or refused with every mistake in plain words."""
+
+import pytest
+
+from device_agents.errors import BadInput
+from hostctl.lab import parse_lab, read_lab
+
+GOOD = """
+name = "rack in room 3"
+[display]
+screen = "browser"
+settle_ms = 200
+[session]
+angles = [-20, 0, 20]
+repeats = 5
+[[device]]
+name = "galaxy"
+kind = "adb"
+serial = "R58M123"
+formats = ["jpg", "dng"]
+[[device]]
+name = "pi"
+kind = "ssh"
+host = "10.0.0.5"
+user = "pi"
+key = "keys/pi"
+known_hosts = "keys/known_hosts"
+camera = "rpicam"
+predicts = "agent"
+"""
+
+
+def lab_of(tmp_path, text):
+    path = tmp_path / "lab.toml"
+    path.write_text(text)
+    return read_lab(path)
+
+
+def test_a_good_file_becomes_a_lab(tmp_path):
+    lab = lab_of(tmp_path, GOOD)
+    assert lab.name == "rack in room 3"
+    assert lab.display.settle_ms == 200
+    assert lab.session.angles == (-20, 0, 20)
+    assert [device.name for device in lab.devices] == ["galaxy", "pi"]
+    assert lab.devices[0].formats == ("jpg", "dng")
+    assert lab.devices[1].port == 22
+    assert lab.folder == tmp_path
+    assert not lab.virtual
+
+
+def test_every_mistake_is_reported_at_once(tmp_path):
+    text = GOOD.replace("settle_ms", "setle_ms").replace("repeats = 5", 'repeats = "five"')
+    text = text.replace('serial = "R58M123"', 'serial = "R58M123"\naddress = "10.0.0.9:5555"')
+    text = text.replace('key = "keys/pi"\n', "").replace("[-20, 0, 20]", "[-20, 0, 200]")
+    with pytest.raises(BadInput) as caught:
+        lab_of(tmp_path, text)
+    first, *rest = str(caught.value).splitlines()
+    assert first == "lab.toml: 5 mistakes, nothing was started:"
+    assert any("unknown key 'setle_ms'; did you mean 'settle_ms'?" in line for line in rest)
+    assert any("'repeats': expected a whole number, got 'five'" in line for line in rest)
+    assert any("'angles': expected whole degrees from -60 to 60, got [-20, 0, 200]" in line for line in rest)
+    assert any("'galaxy'" in line and "either 'serial' (USB) or 'address'" in line for line in rest)
+    assert any("'pi': a device of kind ssh needs key" in line for line in rest)
+    assert len(rest) == 5
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (('kind = "adb"', 'kind = "abd"'), "unknown kind 'abd'; known: adb (a phone over ADB"),
+        (('name = "pi"', 'name = "galaxy"'), "2 devices share the name 'galaxy'"),
+        (('name = "pi"', 'name = "a|b"'), "a name has no '|'"),
+        (('kind = "adb"', 'kind = "adb"\npredicts = "agent"'), "a stock phone has no Python"),
+        (('predicts = "agent"', 'predicts = "cloud"'), "expected host or agent, got 'cloud'"),
+        (('screen = "browser"', 'screen = "tv"'), "expected browser or virtual, got 'tv'"),
+        (("angles = [-20, 0, 20]", "angles = []"), "expected whole degrees"),
+        (("repeats = 5", "repeats = true"), "expected a whole number, got True"),
+        (("repeats = 5", "repeats = 0"), "expected 1 or more, got 0"),
+        (('name = "rack in room 3"', 'colour = "red"'), "unknown key 'colour'; known: name, display"),
+    ],
+)
+def test_one_mistake_one_line(tmp_path, change, message):
+    with pytest.raises(BadInput) as caught:
+        lab_of(tmp_path, GOOD.replace(*change))
+    assert message in str(caught.value)
+
+
+def test_virtual_devices_need_a_virtual_screen_and_known_profiles():
+    device = {"name": "v", "kind": "virtual-phone", "camera": "no-such", "phone": "no-such"}
+    with pytest.raises(BadInput) as caught:
+        parse_lab({"device": [device]}, folder=None)
+    assert "a virtual camera sees only a virtual screen" in str(caught.value)
+    assert "unknown camera 'no-such'; known: " in str(caught.value)
+    assert "unknown phone 'no-such'; known: " in str(caught.value)
+
+
+def test_no_devices_no_file_no_toml(tmp_path):
+    with pytest.raises(BadInput, match="at least one good"):
+        parse_lab({}, folder=tmp_path)
+    with pytest.raises(BadInput, match="cannot read the lab file .*No such file"):
+        read_lab(tmp_path / "none.toml")
+    with pytest.raises(BadInput, match="expected TOML"):
+        lab_of(tmp_path, "name = ")

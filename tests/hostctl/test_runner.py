@@ -1,0 +1,207 @@
+"""A session takes every photograph once, proves each, retakes the bad ones, and goes on without the devices that fail."""
+
+import threading
+
+import pytest
+
+from analysis.store import Run
+from device_agents.errors import BadInput
+from hostctl.lab import SessionSettings
+from hostctl.plans import sweep
+from hostctl.runner import Session, run_session
+from tests.fakes.rack import BOX, LAYOUT, FakeDisplay, device, scenes
+
+
+class Rack:
+    """A fake rack with its run and session."""
+
+    def __init__(self, tmp_path, *, scripts, count=4, late=(), angles=(0,), repeats=1):
+        self.display = FakeDisplay(late=set(late))
+        self.scenes = scenes(count)
+        self.devices = [device(name, self.display, tmp_path / "phones", list(s)) for name, s in scripts.items()]
+        self.run = Run.create(tmp_path / "run", settings={"seed": 1}, scenes=self.scenes)
+        self.steps = list(
+            sweep([scene.scene for scene in self.scenes], angles=angles, repeats=repeats, devices=list(scripts), seed=1)
+        )
+        self.run.add_steps(self.steps)
+        self.moves: list[int] = []
+        (tmp_path / "spool").mkdir()
+        self.session = Session(
+            run=self.run,
+            scenes={scene.scene: scene for scene in self.scenes},
+            devices=self.devices,
+            display=self.display,
+            layout=LAYOUT,
+            settings=SessionSettings(angles=tuple(angles), repeats=repeats),
+            spool=tmp_path / "spool",
+            boxes={scene.scene: BOX for scene in self.scenes},
+            display_timeout_s=10.0,
+            move=self.moves.append,
+        )
+
+    def do(self):
+        run_session(self.session, self.run.steps_missing())
+
+    def attempts(self):
+        table = self.run.attempts()
+        return [(row.step.split("|")[3], row.status, row.reason) for row in table.itertuples()]
+
+
+@pytest.fixture
+def rack(tmp_path):
+    made = []
+
+    def make(**options):
+        made.append(Rack(tmp_path, **options))
+        return made[0]
+
+    yield make
+    for one in made:
+        one.run.close()
+        assert all(device.shutter.used_up() for device in one.devices)
+        assert not list((tmp_path / "spool").iterdir())
+
+
+def test_every_step_is_photographed_once(rack):
+    one = rack(scripts={"a": [], "b": []}, count=3, angles=(-10, 10), repeats=2)
+    one.do()
+    pictures = one.run.pictures()
+    assert len(pictures) == 3 * 2 * 2 * 2
+    assert pictures["picture"].is_unique
+    assert one.moves == [-10, 10]
+    assert one.display.shown == sorted(set(one.display.shown), key=one.display.shown.index)
+    assert {status for _, status, _ in one.attempts()} == {"ok"}
+    assert one.run.steps_missing() == []
+    one.do()  # again: nothing left, nothing shown
+    assert len(one.run.pictures()) == 24
+    assert len(one.display.shown) == 12
+
+
+def test_the_committed_picture_carries_its_crop_thumbnail_and_corners(rack):
+    one = rack(scripts={"a": []}, count=1)
+    one.do()
+    (record,) = one.run.picture_records()
+    corners = [(x - 0.5, y - 0.5) for x, y in [(BOX[0], BOX[1]), (BOX[2], BOX[1]), (BOX[2], BOX[3]), (BOX[0], BOX[3])]]
+    for (x, y), (u, v) in zip(record.corners, corners, strict=True):
+        assert abs(x - u) < 0.7
+        assert abs(y - v) < 0.7
+    for digest in (record.sha256, record.crop_sha256, record.thumb_sha256):
+        assert one.run.file(digest).is_file()
+    assert (record.width, record.height, record.suffix) == (640, 480, ".jpg")
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("truncated", "not a whole picture"),
+        ("not a picture", "not a whole picture"),
+        ("torn", "torn: expected"),
+    ],
+)
+def test_a_bad_photograph_is_recorded_and_retaken_at_the_end(rack, fault, reason):
+    one = rack(scripts={"a": ["good", fault], "b": []})
+    one.do()
+    bad = [entry for entry in one.attempts() if entry[1] != "ok"]
+    assert [(name, status) for name, status, _ in bad] == [("a", "rejected")]
+    assert bad[0][2].startswith(reason)
+    assert len(one.run.pictures()) == 8
+    assert len(one.display.shown) == 5
+    assert one.display.shown[4] == one.display.shown[1]
+
+
+def test_a_display_that_acknowledges_too_early_is_caught_by_the_photographs(rack):
+    one = rack(scripts={"a": []}, late=[2])
+    one.do()
+    (bad,) = [entry for entry in one.attempts() if entry[1] != "ok"]
+    assert bad[2].startswith("wrong frame: expected 2, got") or "no markers" in bad[2]
+    assert len(one.run.pictures()) == 4
+
+
+def test_a_device_that_stays_away_does_not_stop_the_others(rack):
+    one = rack(scripts={"a": ["unreachable"] * 3, "b": []})
+    one.do()
+    pictures = one.run.pictures()
+    assert list(pictures["device"]) == ["b"] * 4
+    assert one.session.out == {"a": "phone: no answer"}
+    assert len([entry for entry in one.attempts() if entry[0] == "a"]) == 3
+    assert len(one.run.steps_missing()) == 4
+    assert "3 failures in a row" in str(one.run.failures())
+
+
+def test_a_single_failure_is_forgiven(rack):
+    one = rack(scripts={"a": ["good", "no file", "good", "unreachable"], "b": []})
+    one.do()
+    assert len(one.run.pictures()) == 8
+    assert one.session.out == {}
+
+
+def test_after_three_attempts_a_step_is_left_for_the_next_call(rack):
+    one = rack(scripts={"a": ["torn", "torn", "torn"], "b": []}, count=1)
+    one.session.display.before = one.session.display.frame
+    one.do()
+    assert [status for name, status, _ in one.attempts() if name == "a"] == ["rejected"] * 3
+    assert len(one.run.steps_missing()) == 1
+    one.session.attempts.clear()
+    one.do()
+    assert len(one.run.pictures()) == 2
+
+
+def test_the_next_scene_is_shown_while_photographs_come_home(rack, monkeypatch):
+    one = rack(scripts={"a": []}, count=2)
+    shown_twice = threading.Event()
+    show, pull = one.display.show, type(one.devices[0].transport).pull
+    waited = []
+
+    def showing(scene, stimulus, **rest):
+        show(scene, stimulus, **rest)
+        if len(one.display.shown) == 2:
+            shown_twice.set()
+
+    def pulling(transport, remote, local):
+        waited.append(shown_twice.wait(timeout=30))  # the pull of the first photograph outlasts the second show
+        pull(transport, remote, local)
+
+    monkeypatch.setattr(one.display, "show", showing)
+    monkeypatch.setattr(type(one.devices[0].transport), "pull", pulling)
+    one.do()
+    assert waited == [True, True]
+    assert {event.what for event in one.session.timeline} == {"show", "shoot", "home"}
+
+
+def test_a_run_that_cannot_be_written_stops_the_session(rack, monkeypatch):
+    one = rack(scripts={"a": []}, count=3)
+
+    def full(*_arguments, **_options):
+        raise BadInput("not enough space")
+
+    monkeypatch.setattr(one.run, "add_picture", full)
+    with pytest.raises(BadInput, match="not enough space"):
+        one.do()
+    assert len(one.run.pictures()) == 0
+
+
+def test_progress_counts_accepted_steps(rack):
+    one = rack(scripts={"a": ["torn"]}, count=2)
+    seen = []
+    one.session.progress = lambda done, total, note: seen.append((done, total, note))
+    one.do()
+    assert seen[-1] == (2, 2, "")
+    assert any("torn" in note or "no markers" in note for _, _, note in seen)
+
+
+def test_ctrl_c_keeps_what_came_home(rack, monkeypatch):
+    one = rack(scripts={"a": []}, count=4)
+    show = one.display.show
+
+    def interrupted(scene, stimulus, **rest):
+        if len(one.display.shown) == 2:
+            raise KeyboardInterrupt
+        show(scene, stimulus, **rest)
+
+    monkeypatch.setattr(one.display, "show", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        one.do()
+    assert len(one.run.pictures()) == 2
+    monkeypatch.undo()
+    one.do()
+    assert len(one.run.pictures()) == 4
