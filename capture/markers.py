@@ -145,7 +145,7 @@ def edge_width(grey: Grey, matrix: NDArray[np.float64], corners: Points, side: i
     """Measure the 10-90 % width of one edge of a marker's black border, in pixels of the frame.
 
     ``corners`` (4, 2) are the marker's corners in the frame, ``side`` 0 top, 1 right, 2 bottom, 3 left. The profile
-    across the edge is the mean of 32 lines (the edge spread function of ISO 12233), scaled to its brightest and its darkest.
+    across the edge is the mean of 32 lines (the edge spread function of ISO 12233), from its brightest to its darkest.
     Gives infinity where there is no edge.
     """
     start, end = corners[side], corners[(side + 1) % 4]

@@ -180,12 +180,12 @@ NO_PROOF = Proof(None, None, (), 0.0, 0.0, ())
 class Limits:
     """What a photograph must reach to be kept; docs/display.md gives the measurements behind the numbers.
 
-    At a focus of 170 an edge is 1.8 pixels wide in a model's 224-pixel input. White may saturate: an exposure that
+    At a focus of 125 an edge is 2.4 pixels wide in a model's 224-pixel input. White may saturate: an exposure that
     puts the ground right does so on many phones, and it does not hide which frame it is.
     """
 
     least_markers: int = 3
-    least_focus: float = 170.0
+    least_focus: float = 125.0
     most_clipped: float = 0.02
     most_white_clipped: float = 1.0
     least_purity: float = 0.85

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -44,12 +45,14 @@ class AdbServer:
     """An adb server of our own: own port, own keys, no scan for phones; never the user's server. A context manager.
 
     ``folder`` holds its keys (which the phones accepted once, so keep it for each lab) and its log. A server that an
-    earlier, killed owner left behind in the same folder is ended first. USB phones belong to one server at a time.
+    earlier, killed owner left behind in the same folder is ended first. A USB phone belongs to one server at a time:
+    with ``usb`` this one takes all that are free, without it none, and the user's own server keeps them.
     """
 
-    def __init__(self, folder: Path, *, program: str = "") -> None:
+    def __init__(self, folder: Path, *, usb: bool = True, program: str = "") -> None:
         self.folder = folder.resolve()
         self.port = 0
+        self._usb = usb
         self._program = program
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -66,7 +69,7 @@ class AdbServer:
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,
-                    env=_environment(self.folder, self.port),
+                    env=_environment(self.folder, self.port, usb=self._usb),
                 )
             if self._answers():
                 note = {"server": self._child.pid, "port": self.port}
@@ -260,11 +263,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _environment(folder: Path, port: int) -> dict[str, str]:
+def _environment(folder: Path, port: int, *, usb: bool = True) -> dict[str, str]:
     """This process's environment without anything that would lead adb to another server or other keys."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ADB_", "ANDROID_"))}
     ours = {"HOME": str(folder), "ANDROID_ADB_SERVER_PORT": str(port), "ADB_LOCAL_TRANSPORT_MAX_PORT": "1"}
-    return {**kept, **ours, "ADB_MDNS": "0"}
+    # adb 36 waits three seconds at its start for a USB that a Linux machine does not have (containers).
+    without_usb = not usb or (sys.platform == "linux" and not Path("/dev/bus/usb").exists())
+    return {**kept, **ours, "ADB_MDNS": "0"} | ({"ADB_USB": "0"} if without_usb else {})
 
 
 def _end_orphans(folder: Path) -> None:

@@ -208,7 +208,7 @@ def _run_devices(options: argparse.Namespace) -> int:
     from hostctl import commands, printing
 
     table = commands.devices(options.lab)
-    _print(options, table.to_dict("records"), lambda rows: printing.table_text(rows))
+    _print(options, table.to_dict("records"), printing.devices_text)
     return 0 if bool(table["ok"].all()) else 3
 
 
@@ -216,7 +216,7 @@ def _run_models(options: argparse.Namespace) -> int:
     from hostctl import commands, printing
 
     if options.action == "list":
-        return _print(options, commands.models().to_dict("records"), lambda rows: printing.table_text(rows))
+        return _print(options, commands.models().to_dict("records"), printing.table_text)
     if not options.name:
         raise SystemExit("instability models get: expected a name; `instability models list` shows them")
     with printing.progress(options) as progress:

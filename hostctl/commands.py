@@ -186,7 +186,7 @@ def _show_all(scenes: list[Scene], display: Any, every_s: float | None) -> None:
     import time
 
     with display as server:
-        print(f"open {server.page_url} on the screen, in full screen; waiting for it", flush=True)
+        print(f"open {server.url} on the screen, in full screen; waiting for it", flush=True)
         server.wait_for_screen(timeout_s=600.0)
         for number, scene in enumerate(scenes, 1):
             following = (scenes[number], number + 1) if number < len(scenes) else None

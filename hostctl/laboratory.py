@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from hostctl.virtual.rack import Rack
 
 
+SCREEN_S, VIRTUAL_SCREEN_S = 600.0, 60.0  # how long to wait for a person to open the page, and for a program
+
+
 @dataclass(frozen=True)
 class Laboratory:
     """What a session works with; ``failures`` says for each device that could not be reached why."""
@@ -42,15 +45,15 @@ def opened(
     lab: Lab,
     *,
     folder: Path,
-    waiting: Callable[[str], None],
+    waiting: Callable[[str], None] | None,
     names: Sequence[str] | None = None,
     scenes: Mapping[str, Scene] | None = None,
 ) -> Iterator[Laboratory]:
     """Open a lab: start its display and rack, wait for a screen, connect its devices (or those named).
 
-    ``folder`` holds the lab's files while it is open; ``waiting`` is told the address to open on the screen; ``scenes``
-    are those that devices may ask for, where the lab allows it. Devices that cannot be reached are listed, not raised.
-    Raises KitError if the display or the rack does not start.
+    ``folder`` holds the lab's files while it is open. ``waiting`` is told the address to open on the screen; None if
+    no screen is needed. ``scenes`` are those that devices may ask for, where the lab allows it. Devices that cannot be
+    reached are listed, not raised. Raises KitError if the display or the rack does not start.
     """
     from capture.display import DisplayServer
 
@@ -64,9 +67,10 @@ def opened(
             )
         )
         rack = stack.enter_context(_rack(lab, display, folder)) if lab.virtual else None
-        if not lab.virtual:
-            waiting(f"open {display.url} on the screen, in full screen; waiting for it")
-        display.wait_for_screen(timeout_s=60.0 if lab.virtual else 600.0)
+        if waiting is not None:
+            if not lab.virtual:
+                waiting(f"open {display.url} on the screen, in full screen; waiting for it")
+            display.wait_for_screen(timeout_s=VIRTUAL_SCREEN_S if lab.virtual else SCREEN_S)
         wanted = [device for device in lab.devices if names is None or device.name in names]
         if rack:
             wanted = [located(device, rack.addresses) for device in wanted]

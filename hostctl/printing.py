@@ -125,6 +125,13 @@ def predict_text(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def devices_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out the check of a lab's devices: a table, and under it what is wrong, a line a device."""
+    table = table_text([{key: value for key, value in row.items() if key != "problem"} for row in rows])
+    wrong = [f"{row['device']}: {row['problem'].removeprefix(row['device'] + ': ')}" for row in rows if row["problem"]]
+    return "\n".join([table, *([""] if wrong else []), *wrong])
+
+
 def model_text(result: Mapping[str, str]) -> str:
     """Lay out a model's files and its preprocessing."""
     return "\n".join(f"{key:<14} {value}" for key, value in result.items())
@@ -136,7 +143,9 @@ def run_text(result: Mapping[str, Any]) -> str:
     if result["retaken"]:
         lines.append(f"{result['retaken']} photographs were refused and taken again; the report says why")
     if result["photographs_missing"]:
-        lines.append(f"{result['photographs_missing']} photographs are missing; run the same command again to retry them:")
+        lines.append(
+            f"{result['photographs_missing']} photographs are missing; run the same command again to retry them:"
+        )
         lines += [f"  {step}" for step in result["missing_steps"][:5]]
     lines += [f"  {failure}" for failure in result["failures"][:5]]
     lines.append(f"run     {result['run']}")

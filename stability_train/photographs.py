@@ -1,6 +1,7 @@
 """Twenty labelled photographs that a registry package ships: enough for a demonstration, not for a study.
 
-They are foolbox's ImageNet samples, 512 x 512 JPEG, whose file names carry the class index (imagenet_00_243.jpg).
+They are foolbox's samples of ImageNet classes, whose file names carry the class index (imagenet_00_243.jpg): JPEG,
+4:2:0, nineteen of 512 x 512 pixels and one of 1024 x 683.
 """
 
 from __future__ import annotations

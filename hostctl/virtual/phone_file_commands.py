@@ -231,18 +231,19 @@ def _date(shell: Shell, words: list[str]) -> Result:
     if words and not words[0].startswith("+"):
         return failed(f"date: cannot set date: {words[0]}: Operation not permitted")
     form = words[0][1:] if words else "%a %b %e %H:%M:%S UTC %Y"
-    seconds, nanoseconds = divmod(int(now * 1e9), 1_000_000_000)
+    seconds, microseconds = divmod(round(now * 1e6), 1_000_000)  # a float of today holds no finer time
     form = form.replace("%s", str(seconds))
     # toybox knows %N since Android 7 or so; before, the letters come back as they are.
-    form = form.replace("%N", f"{nanoseconds:09d}" if shell.phone.profile.sdk >= 24 else "%%N")
+    form = form.replace("%N", f"{microseconds:06d}000" if shell.phone.profile.sdk >= 24 else "%%N")
     return done(time.strftime(form, time.gmtime(seconds)) + "\n")
 
 
 def _df(shell: Shell, words: list[str]) -> Result:
     files = shell.phone.files
-    total, free = files.capacity // 1024, files.free // 1024
+    total = files.capacity // 1024
+    used = min(total, -(-(files.capacity - files.free) // 1024))
+    free = total - used
     head = "Filesystem     1K-blocks     Used Available Use% Mounted on"
-    used = total - free
     share = 100 * used // total if total else 100
     return done(f"{head}\n/dev/fuse {total:>14} {used:>8} {free:>9} {share:>3}% /storage/emulated\n")
 

@@ -64,6 +64,8 @@ def parse(line: str) -> list[Simple]:
         if isinstance(token, tuple):
             words.append(token)
         elif token in SEPARATORS:
+            if token in ("&&", "||") and not words and not redirections:
+                raise ShellSyntaxError(f"'{token}' without a command")
             _add(commands, connector, words, redirections)
             connector = ";" if token == "\n" else token
             words, redirections = [], []

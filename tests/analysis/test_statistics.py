@@ -155,3 +155,34 @@ def test_measured_coverage(scenes, rate):
         held, width = cover(scenes, rate, size, correlation, studies=400, rng=rng)
         print(f"{scenes} scenes, {rate:.0%}, {size} items a scene, ICC {correlation}: {held:.1%}, width {width:.3f}")
         assert held >= 0.93
+
+
+def pair_shares(right):
+    """Of (scenes, moments, conditions) marks, the chance for each moment that two random conditions differ."""
+    count, several = right.sum(axis=2), right.shape[2]
+    return 1 - (count * (count - 1) + (several - count) * (several - count - 1)) / (several * (several - 1))
+
+
+def lab(scenes, spread, device, shot, rng):
+    """A study of 5 devices x 5 angles x 2 repeats: shares of devices and of repeats that contradict each other."""
+    margin = rng.normal(0, spread, (scenes, 1, 1, 1)) + rng.normal(0, device, (scenes, 1, 1, 5))
+    right = margin + rng.normal(0, 0.2, (scenes, 5, 1, 1)) + rng.normal(0, shot, (scenes, 5, 2, 5)) > 0
+    cross = pair_shares(right.reshape(scenes, 10, 5))
+    within = pair_shares(right.transpose(0, 1, 3, 2).reshape(scenes, 25, 2))
+    return cross, within
+
+
+@pytest.mark.parametrize("scenes", [20, 50, 200])
+def test_measured_coverage_of_a_difference(scenes):
+    rng = np.random.default_rng(scenes)
+    for spread, device, shot in ((3, 0.3, 0.1), (3, 1.0, 0.3), (10, 0.3, 0.1), (3, 0.0, 0.3)):
+        cross, within = lab(20_000, spread, device, shot, rng)
+        truth, held, width = cross.mean() - within.mean(), 0, 0.0
+        for _ in range(200):
+            cross, within = lab(scenes, spread, device, shot, rng)
+            names = np.arange(scenes)
+            found = difference_interval(cross.ravel(), names.repeat(10), within.ravel(), names.repeat(25))
+            held += found.low <= truth <= found.high
+            width += (found.high - found.low) / 200
+        print(f"{scenes} scenes, excess {100 * truth:.1f} points: {held / 200:.1%}, width {width:.3f}")
+        assert held / 200 >= 0.9

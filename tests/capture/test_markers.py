@@ -63,7 +63,7 @@ def test_homography_needs_two_markers_that_agree():
 def test_edge_width_of_a_gaussian_blur(sigma_px, side):
     # An edge blurred by a Gaussian is its distribution function; 10 to 90 % is 2 x 1.2816 standard deviations.
     width = edge_width(draw(sigma_px), np.eye(3), CORNERS[2] - 0.5, side)
-    assert width == pytest.approx(2.5631 * sigma_px, rel=0.04)
+    assert width == pytest.approx(2.5631 * sigma_px, rel=0.06)
 
 
 def test_no_edge_has_no_end():

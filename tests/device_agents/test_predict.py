@@ -4,6 +4,8 @@ import csv
 import dataclasses
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -156,8 +158,6 @@ def test_one_failure_never_stops_the_rest(tmp_path: Path, model: Path) -> None:
 def test_what_the_device_lacks_is_said_in_each_prediction(
     tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
     job = job_of(
         model,
         [picture_file(tmp_path, "a.png")],
@@ -377,3 +377,25 @@ def test_a_large_photograph_is_turned_before_it_is_viewed(tmp_path: Path, model:
     Image.fromarray(np.rot90(PIXELS)).save(tmp_path / "a.png", exif=exif)
     (prediction,) = predict(job_of(model, [JobPicture("a", str(tmp_path / "a.png"))]))
     assert prediction.pixels_sha256 == fingerprint(PIXELS)
+
+
+@pytest.mark.slow
+def test_data_pack_keras_file_agrees_with_its_tflite(data_pack: Path, tmp_path: Path) -> None:
+    sidecar = imagenet_sidecar()
+    folder = data_pack / "models" / "classification"
+    files = sorted((data_pack / "imagenet").glob("*.JPEG"))[::100]
+    lines = {}
+    for suffix in ("keras", "tflite"):
+        model = folder / f"mobilenet_v2_1.0_224_float.{suffix}"
+        pictures = tuple(JobPicture(file.name, str(file)) for file in files)
+        write_job(tmp_path / "job.json", Job(str(model), sidecar, pictures, (default_environment(sidecar, model),)))
+        # In a process of its own: TensorFlow takes its number of threads once, and warns at import.
+        command = [sys.executable, "-m", "device_agents", "predict", str(tmp_path / "job.json")]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=250, check=True)
+        lines[suffix] = [from_line(Prediction, line) for line in done.stdout.splitlines()]
+    assert len(lines["keras"]) == len(files)
+    for ours, theirs in zip(lines["keras"], lines["tflite"], strict=True):
+        assert ours.error == ""
+        assert ours.labels[0] == theirs.labels[0]
+        assert ours.scores == pytest.approx(theirs.scores, abs=1e-4)
+        assert ours.tensor_sha256 == theirs.tensor_sha256

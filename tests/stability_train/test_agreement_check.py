@@ -10,7 +10,7 @@ SCORES = np.array([[1.0, 3.0, 2.0], [5.0, 4.0, 0.0]])
 
 
 def test_the_largest_difference_of_each_format_is_given():
-    other = SCORES + [[0.0, 0.0, -0.25], [0.125, 0.0, 0.0]]
+    other = SCORES + np.array([[0.0, 0.0, -0.25], [0.125, 0.0, 0.0]])
     assert check_agreement({"keras": SCORES, "onnx": SCORES, "tflite": other}, reference="keras", limit=0.25) == {
         "onnx": 0.0,
         "tflite": 0.25,
@@ -19,7 +19,7 @@ def test_the_largest_difference_of_each_format_is_given():
 
 def test_a_difference_past_the_limit_is_refused():
     with pytest.raises(KitError, match=r"\.onnx file disagrees with the \.keras file.*0 other classes and 0\.25"):
-        check_agreement({"keras": SCORES, "onnx": SCORES + [0.0, 0.25, 0.0]}, reference="keras", limit=0.2)
+        check_agreement({"keras": SCORES, "onnx": SCORES + np.array([0.0, 0.25, 0.0])}, reference="keras", limit=0.2)
 
 
 def test_another_first_class_is_refused_however_near():

@@ -35,7 +35,18 @@ def test_redirections() -> None:
 
 @pytest.mark.parametrize(
     "line",
-    ["ls | cat", "sleep 1 &", "echo $(id)", 'echo "$(id)"', "echo `id`", "(id)", "echo 'open", "echo >", "a &&", "|| b"],
+    [
+        "ls | cat",
+        "sleep 1 &",
+        "echo $(id)",
+        'echo "$(id)"',
+        "echo `id`",
+        "(id)",
+        "echo 'open",
+        "echo >",
+        "a &&",
+        "|| b",
+    ],
 )
 def test_what_is_not_offered_is_refused(line: str) -> None:
     with pytest.raises(ShellSyntaxError):
@@ -43,7 +54,14 @@ def test_what_is_not_offered_is_refused(line: str) -> None:
 
 
 def test_globs_are_only_unquoted() -> None:
-    assert [has_glob(word) for word in parse("a*  'a*' \"a*\" a\\* a? $?")[0].words] == [True, False, False, False, True, False]
+    assert [has_glob(word) for word in parse("a*  'a*' \"a*\" a\\* a? $?")[0].words] == [
+        True,
+        False,
+        False,
+        False,
+        True,
+        False,
+    ]
 
 
 @settings(deadline=None, max_examples=100)
