@@ -17,6 +17,7 @@ from analysis.files import write_whole
 from analysis.gallery import Loader, cards
 from analysis.plots import plots
 from analysis.tables import Study
+from device_agents.errors import BadInput
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN_ROWS = 25
@@ -123,7 +124,6 @@ def write_report(
     then says so. limit: how many scenes are shown side by side. Raises BadInput where the file cannot be written.
     """
     target = path if path.suffix == ".html" else path / "index.html"
-    target.parent.mkdir(parents=True, exist_ok=True)
     shown = cards(study, load_picture=load_picture, load_scene=load_scene, names=names, limit=limit)
     page = _render(
         title=title,
@@ -138,7 +138,11 @@ def write_report(
         provenance=_provenance(study, provenance, names),
         failures=None if failures is None else frame_table("failures", failures, names, title="Missing and failed"),
     )
-    write_whole(target, page.encode("utf-8"))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(target, page.encode("utf-8"))
+    except OSError as problem:
+        raise BadInput(f"cannot write the report to {target}: {problem.strerror}; name another folder") from problem
     return target
 
 

@@ -96,6 +96,7 @@ BUDGET = Profile(
         dark_e_per_s=8.0,  # chosen
         hot_share=4e-5,  # chosen
         hot_e_per_s=9000.0,  # chosen
+        readout_s=0.030,  # chosen: slow
         xyz_to_camera=_from_libcamera(  # [LC] at 5890 K, grey at 5699 K
             (2.13616, -0.65283, -0.48333, -0.48364, 1.93115, -0.44751, -0.13465, -0.54831, 1.68295),
             red=0.6715,
@@ -128,6 +129,7 @@ MIDRANGE = Profile(
         dark_e_per_s=4.0,
         hot_share=2e-5,
         hot_e_per_s=6000.0,
+        readout_s=0.016,  # chosen
         xyz_to_camera=(0.7228, -0.0893, -0.0975, -0.4792, 1.3481, 0.1381, -0.1137, 0.2680, 0.5604),  # [FD] "Nexus6"
     ),
     automatics=Automatics(0.18, 0.76, 0.25, 0.6, 1 / 30, 16.0, 0.55, 0.6, 0.08),
@@ -156,6 +158,7 @@ FLAGSHIP = Profile(
         dark_e_per_s=2.0,
         hot_share=1e-5,
         hot_e_per_s=4000.0,
+        readout_s=0.010,  # chosen: fast
         xyz_to_camera=(0.88993, -0.30246, -0.12548, -0.46587, 1.33313, 0.10541, -0.10360, 0.23996, 0.40206),  # [AP]
     ),
     automatics=Automatics(0.16, 0.78, 0.15, 0.7, 1 / 30, 32.0, 0.35, 0.7, 0.05),
@@ -183,6 +186,7 @@ OLD = Profile(
         dark_e_per_s=25.0,  # chosen: warm
         hot_share=1.2e-4,
         hot_e_per_s=30000.0,
+        readout_s=0.033,  # chosen: a whole frame time
         xyz_to_camera=tuple(value / 128 for value in (79, -18, -5, -59, 153, 29, -11, 25, 70)),  # [FD] "Imx179"
     ),
     # The short longest exposure (chosen: fear of shake) is what makes it noisy: gain 4 or so.
@@ -211,6 +215,7 @@ BOARD = Profile(
         dark_e_per_s=6.0,
         hot_share=3e-5,
         hot_e_per_s=8000.0,
+        readout_s=0.0233,  # 1232 lines of 18.9 us: 3448 clocks at 182.4 MHz, Linux drivers/media/i2c/imx219.c
         xyz_to_camera=_from_libcamera(  # [LC] at 5858 K, grey at 5716 K
             (2.32392, -0.88421, -0.43971, -0.63821, 2.58348, -0.94527, -0.28541, -0.54112, 1.82653),
             red=0.5712,

@@ -32,6 +32,7 @@ class Sensor:
     full_well_e           electrons at which a pixel saturates, at gain 1; read_noise_e: standard deviation, at any gain
     prnu                  standard deviation of the pixels' relative sensitivity (0.01 = 1 %)
     dark_e_per_s          mean dark current; hot_share of the pixels has hot_e_per_s instead
+    readout_s             time from the first row's to the last row's readout: the rolling shutter
     xyz_to_camera         CIE XYZ (D65) to camera R, G, B, nine numbers row by row: DNG's ColorMatrix for illuminant 21
     """
 
@@ -48,6 +49,7 @@ class Sensor:
     dark_e_per_s: float
     hot_share: float
     hot_e_per_s: float
+    readout_s: float
     xyz_to_camera: tuple[float, ...]
 
     @property

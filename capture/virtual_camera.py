@@ -116,6 +116,21 @@ def geometry_of(profile: Profile, *, frame_height: int, frame_width: int, angle_
     )
 
 
+def resting_exposure(profile: Profile) -> Exposure:
+    """Where a device's exposure rests before it has seen a scene: a wholly middle-grey screen is on target.
+
+    Also what a screen model may integrate over before the shot, together with the sensor's readout_s.
+    """
+    per_second = _sensitivity_e(profile) / profile.sensor.full_well_e
+    return _split(profile.automatics.grey_target / (per_second * _middle_grey_cd_m2()), profile)
+
+
+def _split(product_s: float, profile: Profile) -> Exposure:
+    """Lengthen the exposure as far as allowed, then raise the gain (never below 1)."""
+    exposure_s = min(product_s, profile.automatics.longest_s)
+    return Exposure(exposure_s, min(max(product_s / exposure_s, 1.0), profile.automatics.highest_gain))
+
+
 def auto_exposure(glance: NDArray[np.float32], *, profile: Profile) -> Exposure:
     """Exposure for camera R, G, B of a thinned picture, (h, w, 3) in cd/m2.
 
@@ -123,12 +138,11 @@ def auto_exposure(glance: NDArray[np.float32], *, profile: Profile) -> Exposure:
     it is inside the dead band: it stops at the first value there, not in the middle, as a real one does. The error is
     the smaller of two: mean of green to its target, and 99th percentile of the brightest channel to its limit.
     """
-    rules = profile.automatics
-    saturation_e = profile.sensor.full_well_e
-    per_second = _sensitivity_e(profile) / saturation_e
+    rules, start = profile.automatics, resting_exposure(profile)
+    per_second = _sensitivity_e(profile) / profile.sensor.full_well_e
     mean = max(float(glance[..., 1].mean()), 1e-6) * per_second
     bright = max(float(np.percentile(glance.max(axis=2), 99.0)), 1e-6) * per_second
-    product_s = rules.grey_target / (per_second * _middle_grey_cd_m2())
+    product_s = start.exposure_s * start.gain
     for _ in range(ROUNDS):
         error_ev = min(
             math.log2(rules.grey_target / (mean * product_s)), math.log2(rules.white_limit / (bright * product_s))
@@ -136,8 +150,7 @@ def auto_exposure(glance: NDArray[np.float32], *, profile: Profile) -> Exposure:
         if abs(error_ev) <= rules.exposure_band_ev:
             break
         product_s *= 2.0 ** (rules.exposure_speed * error_ev)
-    exposure_s = min(product_s, rules.longest_s)
-    return Exposure(exposure_s, min(max(product_s / exposure_s, 1.0), rules.highest_gain))
+    return _split(product_s, profile)
 
 
 def auto_white_balance(glance: NDArray[np.float32], *, profile: Profile) -> tuple[float, float, float]:

@@ -73,7 +73,13 @@ class AdbShellTransport:
     """
 
     def __init__(
-        self, address: str, *, name: str = "", keys: Path = DEFAULT_KEYS, connect_timeout_s: float = CONNECT_TIMEOUT_S
+        self,
+        address: str,
+        *,
+        name: str = "",
+        keys: Path = DEFAULT_KEYS,
+        connect_timeout_s: float = CONNECT_TIMEOUT_S,
+        stall_timeout_s: float = STALL_TIMEOUT_S,
     ) -> None:
         host, colon, port = address.rpartition(":")
         if not colon or not port.isdigit():
@@ -82,6 +88,7 @@ class AdbShellTransport:
         self._address = (host, int(port))
         self._keys = keys
         self._connect_timeout_s = connect_timeout_s
+        self._stall_timeout_s = stall_timeout_s
         self._device: AdbDevice | None = None
         self._lock = threading.RLock()
 
@@ -101,15 +108,23 @@ class AdbShellTransport:
         """Copy a file onto the phone; raises BadInput if it cannot be read, CommandFailed with the phone's reason."""
         if not local.is_file():
             raise BadInput(f"{self.name}: cannot push {local}: no such file")
-        with self._connected(STALL_TIMEOUT_S, what=f"cannot push {local.name} to {remote}") as device:
-            device.push(str(local), remote, mtime=int(local.stat().st_mtime), read_timeout_s=STALL_TIMEOUT_S)
+        with self._connected(self._stall_timeout_s, what=f"cannot push {local.name} to {remote}") as device:
+            device.push(
+                str(local),
+                remote,
+                mtime=int(local.stat().st_mtime),
+                transport_timeout_s=self._stall_timeout_s,
+                read_timeout_s=self._stall_timeout_s,
+            )
 
     def pull(self, remote: str, local: Path) -> None:
         """Copy a file of the phone into ``local``, complete or absent; raises CommandFailed with the reason."""
         part = local.with_name(local.name + ".part")
         try:
-            with self._connected(STALL_TIMEOUT_S, what=f"cannot pull {remote}") as device:
-                device.pull(remote, str(part), read_timeout_s=STALL_TIMEOUT_S)
+            with self._connected(self._stall_timeout_s, what=f"cannot pull {remote}") as device:
+                device.pull(
+                    remote, str(part), transport_timeout_s=self._stall_timeout_s, read_timeout_s=self._stall_timeout_s
+                )
             os.replace(part, local)
         finally:
             part.unlink(missing_ok=True)
@@ -143,7 +158,7 @@ class AdbShellTransport:
 
     def _connect(self) -> AdbDevice:
         """Connect and authenticate; raises Unauthorised if the phone asks its owner and nobody answers in time."""
-        device = AdbDevice(WholeSocket(*self._address), default_transport_timeout_s=STALL_TIMEOUT_S)
+        device = AdbDevice(WholeSocket(*self._address), default_transport_timeout_s=self._stall_timeout_s)
         asked: list[object] = []
         try:
             device.connect(

@@ -79,13 +79,16 @@ class SshTransport:
 
     def pull(self, remote: str, local: Path) -> None:
         """Copy a file of the board to this machine, where it is complete or absent; a folder is refused."""
-        local.parent.mkdir(parents=True, exist_ok=True)
         part = local.with_name(local.name + ".part")
         try:
+            local.parent.mkdir(parents=True, exist_ok=True)
             self._wait(self._pull(remote, part), f"read {remote}")
             os.replace(part, local)
+        except OSError as problem:
+            raise BadInput(f"{self.name}: cannot write {local}: {problem}") from problem
         finally:
-            part.unlink(missing_ok=True)
+            if local.parent.is_dir():
+                part.unlink(missing_ok=True)
 
     def close(self) -> None:
         """End the connection and its thread; may be called twice."""
@@ -100,7 +103,8 @@ class SshTransport:
 
     def _wait(self, work: Coroutine[Any, Any, Answer], what: str) -> Answer:
         """Do something on the event loop and wait; every failure comes out as one of the kit's errors."""
-        future = asyncio.run_coroutine_threadsafe(self._translated(work, what), self._running_loop(work))
+        loop = self._running_loop(work)
+        future = asyncio.run_coroutine_threadsafe(self._translated(work, what), loop)
         try:
             return future.result()
         except BaseException:
@@ -157,15 +161,34 @@ class SshTransport:
 
     async def _push(self, local: Path, remote: str) -> None:
         sftp, part = await self._files(), f"{remote}.part"
-        async with _deadline(self._transfer_timeout_s, f"{self.name}: writing {remote}"):
+
+        async def put() -> None:
             await sftp.makedirs(str(PurePosixPath(remote).parent), exist_ok=True)
             await sftp.put(str(local), part)
             await sftp.posix_rename(part, remote)
 
+        await self._transfer(put(), f"writing {remote}")
+
     async def _pull(self, remote: str, part: Path) -> None:
         sftp = await self._files()
-        async with _deadline(self._transfer_timeout_s, f"{self.name}: reading {remote}"):
-            await sftp.get(remote, str(part))
+        await self._transfer(sftp.get(remote, str(part)), f"reading {remote}")
+
+    async def _transfer(self, work: Coroutine[Any, Any, None], what: str) -> None:
+        """Wait for a transfer; one that takes too long, or is given up, takes its connection with it.
+
+        asyncssh ends a cancelled transfer by asking the board to close the file, which a stuck board never does.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({task}, timeout=self._transfer_timeout_s)
+        finally:
+            late = not task.done()
+            if late and self._connection is not None:
+                self._connection.abort()
+            await asyncio.gather(task, return_exceptions=True)
+        if late:
+            raise TimedOut(f"{self.name}: {what} did not end within {self._transfer_timeout_s:g} s")
+        task.result()
 
     async def _files(self) -> asyncssh.SFTPClient:
         connection = await self._connected()
@@ -186,10 +209,7 @@ class SshTransport:
 
         where = f"{self.name} ({self._host}:{self._port})"
         key = self._read_key()
-        if not self._known_hosts.is_file():
-            raise Unauthorised(
-                f"{where}: expected the board's host key in {self._known_hosts}, got no such file; {PIN}"
-            )
+        self._check_known_hosts(where)
         try:
             return await asyncssh.connect(
                 self._host,
@@ -226,6 +246,17 @@ class SshTransport:
             raise BadInput(
                 f"{self.name}: expected a private key without passphrase, got {self._key}: {problem}"
             ) from problem
+
+    def _check_known_hosts(self, where: str) -> None:
+        import asyncssh
+
+        wanted = f"{where}: expected the board's host key in {self._known_hosts}"
+        try:
+            asyncssh.read_known_hosts(str(self._known_hosts))
+        except FileNotFoundError as problem:
+            raise Unauthorised(f"{wanted}, got no such file; {PIN}") from problem
+        except (OSError, ValueError) as problem:
+            raise BadInput(f"{wanted}, got: {problem}") from problem
 
     async def _wrong_host_key(self, where: str, problem: Exception) -> str:
         try:

@@ -16,7 +16,7 @@ import asyncssh
 from hostctl.transport import Output
 from hostctl.virtual.board_camera import BoardCamera, Shoot
 from hostctl.virtual.board_commands import failed, parse, run_command
-from hostctl.virtual.board_files import BoardFaults, BoardFiles, sftp_factory
+from hostctl.virtual.board_files import PAUSE_S, BoardFaults, BoardFiles, sftp_factory
 from hostctl.virtual.board_python import BoardPython
 
 __all__ = ["BoardFaults", "VirtualBoard", "make_key", "serving"]
@@ -54,6 +54,7 @@ class VirtualBoard:
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._answers: set[asyncio.Task[None]] = set()
+        self._sftp_sessions: set[object] = set()
         self.port = 0
 
     @property
@@ -72,7 +73,7 @@ class VirtualBoard:
             server_factory=lambda: _Server(self.user, self._authorised, self._connections),
             server_host_keys=[self._host_key],
             process_factory=self._start_answer,
-            sftp_factory=sftp_factory(self.files, self._faults),
+            sftp_factory=sftp_factory(self.files, self._faults, self._sftp_sessions),
             encoding=None,
             config=None,
         )
@@ -87,6 +88,8 @@ class VirtualBoard:
             connection.abort()
             await connection.wait_closed()
         await asyncio.gather(*self._answers, return_exceptions=True)
+        while self._sftp_sessions:
+            await asyncio.sleep(PAUSE_S)
         await self._python.stop()
 
     async def run(self, line: str) -> Output:

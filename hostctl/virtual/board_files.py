@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncssh
 
 HOME = "/home/pi"
+PAUSE_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,11 @@ class Drops:
         return False
 
 
-def sftp_factory(files: BoardFiles, faults: BoardFaults) -> Callable[..., asyncssh.SFTPServer]:
-    """Make the SFTP service of a board; all its connections share the count of those that are to break."""
+def sftp_factory(files: BoardFiles, faults: BoardFaults, sessions: set[object]) -> Callable[..., asyncssh.SFTPServer]:
+    """Make the SFTP service of a board; all its connections share the count of those that are to break.
+
+    ``sessions`` holds the sessions that have not ended yet.
+    """
     drops = Drops(faults)
 
     class BoardSftp(asyncssh.SFTPServer):
@@ -91,6 +95,11 @@ def sftp_factory(files: BoardFiles, faults: BoardFaults) -> Callable[..., asyncs
         def __init__(self, channel: asyncssh.SSHServerChannel[bytes]) -> None:
             super().__init__(channel, chroot=str(files.root).encode())
             self._read = 0
+            sessions.add(self)
+
+        def exit(self) -> None:
+            """End the session; its files are closed."""
+            sessions.discard(self)
 
         def map_path(self, path: bytes) -> bytes:
             """Where the client's path lies on this machine."""
@@ -109,8 +118,10 @@ def sftp_factory(files: BoardFiles, faults: BoardFaults) -> Callable[..., asyncs
             if drops.due(self._read):
                 self.connection.abort()
                 raise asyncssh.SFTPConnectionLost("broken on purpose")
-            if faults.slow_bytes_s:
-                await asyncio.sleep(size / faults.slow_bytes_s)
+            slowed_s = size / faults.slow_bytes_s if faults.slow_bytes_s else 0.0
+            while slowed_s > 0 and not self.connection.is_closed():
+                await asyncio.sleep(min(slowed_s, PAUSE_S))
+                slowed_s -= PAUSE_S
             answer = super().read(file_obj, offset, size)
             assert isinstance(answer, bytes)
             return answer

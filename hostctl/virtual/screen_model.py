@@ -69,8 +69,9 @@ class ScreenModel:
         if not exposure_s > 0 or not readout_s >= 0:
             raise BadInput(f"expected an exposure above 0 s, a readout of at least 0 s, got {exposure_s}, {readout_s}")
         with self._lock:
-            painted = [frame for frame in self._painted if frame.start_s < start_s + readout_s + exposure_s]
-        last = painted[-1] if painted else self._painted[0]
+            first, *rest = self._painted
+        painted = [first, *(frame for frame in rest if frame.start_s < start_s + readout_s + exposure_s)]
+        last = painted[-1]
         if last.start_s + 1 / self.refresh_hz + SETTLED_TIMES * self.response_s <= start_s:
             return Exposure([(last.rgb, np.ones(self.layout.height, np.float32))], last.stimulus, last.scene)
         shares = self._shares([frame.start_s for frame in painted], start_s, exposure_s, readout_s)

@@ -2,12 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
-from tests.analysis.sample import predictions
 
 from analysis.accuracy import accuracy, confident_flips, score_groups, top_n_curve, with_stability
 from analysis.instability import instability
 from analysis.verdicts import table_verdicts
 from device_agents.errors import BadInput
+from tests.analysis.sample import predictions
 
 
 def small():

@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.analysis.sample import predictions
 
 from analysis.instability import disagreement, excess, instability, pairs, within_device
 from device_agents.errors import BadInput
+from tests.analysis.sample import predictions
 
 WORDS = {"R": "right", "W": "wrong", "A": "ambiguous", "M": "missing"}
 
@@ -96,7 +96,7 @@ def test_repeats_and_angles_are_kept_apart():
 
 
 def test_excess_is_of_pairs_on_both_sides():
-    # Each device always agrees with itself, and one of the three devices is always wrong: pairs of devices differ by 2/3.
+    # Each device agrees with itself, and one of the three is always wrong: random pairs of devices differ by 2/3.
     both = pd.concat([table_of(["RRW"] * 40), table_of(["RRW"] * 40, repeat=1)], ignore_index=True)
     found = excess(both, over="repeat")
     assert (found.cross, found.within) == pytest.approx((2 / 3, 0))

@@ -3,11 +3,11 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from tests.analysis.sample import predictions
 
 from analysis.instability import instability
 from analysis.tables import study, to_json
 from device_agents.errors import BadInput
+from tests.analysis.sample import predictions
 
 
 def test_summary_has_what_the_command_line_prints():

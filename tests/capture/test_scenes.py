@@ -107,7 +107,6 @@ def test_all_mistakes_at_once_with_their_rows(tmp_path):
     )
     words = refusal(path, known_labels={"n1", "n2"})
     for mistake in (
-        "8 mistakes",
         "row 8: expected 4 fields, got more",
         "the name 'same' stands 2 times (row 2 (a.jpg), row 3 (sub/a.jpg))",
         f"row 4 (gone.jpg): there is no file {tmp_path / 'gone.jpg'}",
@@ -118,7 +117,7 @@ def test_all_mistakes_at_once_with_their_rows(tmp_path):
         "row 7 (no file): expected a picture's name",
         "the model has no label n9",
     ):
-        assert mistake in words or mistake == "8 mistakes"
+        assert mistake in words
     assert words.startswith(f"{path}: 9 mistakes")
 
 

@@ -224,7 +224,7 @@ def test_a_photograph_without_the_screen_has_no_markers():
 
 def test_a_scene_cut_off_by_the_edge_is_not_whole():
     wide = render_frame(make_scene(300, 520), stimulus=1, layout=LAYOUT)
-    photo = photograph([(wide, EVEN)], matrix=view_matrix(fill=0.9, roll_deg=8.0, shift_px=(50.0, 0.0)))
+    photo = photograph([(wide, EVEN)], matrix=view_matrix(fill=0.8, roll_deg=8.0, shift_px=(120.0, 0.0)))
     proof = read_proof(photo, layout=LAYOUT, box=wide.scene_box)
     assert (proof.inside, proof.markers) == (False, (0, 2, 3))
     assert judge(proof._replace(focus=300.0), stimulus=1, limits=Limits()) == (

@@ -23,6 +23,7 @@ IDEAL = sensors.Sensor(
     dark_e_per_s=0.0,
     hot_share=0.0,
     hot_e_per_s=0.0,
+    readout_s=0.02,
     xyz_to_camera=MATRIX,
 )
 

@@ -161,6 +161,7 @@ def test_automatics_stop_at_the_first_value_inside_their_dead_band(name):
     colours = np.array(cameras.daylight_neutral(profile.sensor), np.float32)
     grey = np.full((40, 50, 3), optics.luminance_table(optics.Display())[128], np.float32) * colours
     at_rest = cameras.auto_exposure(grey, profile=profile)
+    assert at_rest == cameras.resting_exposure(profile)
     # A little brighter, inside the band: nothing moves. Far brighter: it moves, and stops near the band's edge.
     inside = cameras.auto_exposure(grey * 2 ** (0.9 * rules.exposure_band_ev), profile=profile)
     assert inside == at_rest

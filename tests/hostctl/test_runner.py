@@ -1,4 +1,4 @@
-"""A session takes every photograph once, proves each, retakes the bad ones, and goes on without the devices that fail."""
+"""A session takes every photograph once, proves each, retakes the bad ones, and goes on without devices that fail."""
 
 import threading
 

@@ -152,9 +152,8 @@ def test_a_wrong_host_key_is_refused_with_what_to_do(board: VirtualBoard, tmp_pa
     public = make_key(tmp_path / "other")
     (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{board.port} {public}\n")
     got = scan_host_key("127.0.0.1", board.port)
-    with contextlib.closing(transport_to(board.port, tmp_path)) as transport:
-        with pytest.raises(Unauthorised) as caught:
-            transport.run(["pwd"], timeout_s=LIMIT_S)
+    with contextlib.closing(transport_to(board.port, tmp_path)) as transport, pytest.raises(Unauthorised) as caught:
+        transport.run(["pwd"], timeout_s=LIMIT_S)
     for words in ("board (127.0.0.1:", "does not match", got.fingerprint, "ssh-keygen -lf", "do not connect"):
         assert words in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -204,7 +203,7 @@ def test_nobody_there(tmp_path: Path) -> None:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
     make_key(tmp_path / "key")
-    (tmp_path / "known_hosts").write_text("x")
+    (tmp_path / "known_hosts").write_text("")
     with contextlib.closing(transport_to(port, tmp_path)) as transport:
         with pytest.raises(Unreachable, match="cannot connect"):
             transport.run(["pwd"], timeout_s=LIMIT_S)
@@ -214,7 +213,7 @@ def test_nobody_there(tmp_path: Path) -> None:
 
 def test_a_server_that_says_nothing(tmp_path: Path) -> None:
     make_key(tmp_path / "key")
-    (tmp_path / "known_hosts").write_text("x")
+    (tmp_path / "known_hosts").write_text("")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         with contextlib.closing(transport_to(port, tmp_path, connect_timeout_s=1.0)) as transport:
@@ -282,8 +281,12 @@ def test_every_failure_is_one_of_the_kits_errors(transport: SshTransport, board:
         transport.push(tmp_path / "up", "/tmp")  # a folder stands there
     (tmp_path / "file").write_text("")
     board.files.place("x").write_text("x")
-    with pytest.raises(BadInput, match="on this machine"):
+    with pytest.raises(BadInput, match="cannot write"):
         transport.pull("x", tmp_path / "file" / "x")
+    (tmp_path / "known_hosts").write_text("x\n")
+    with contextlib.closing(transport_to(board.port, tmp_path)) as other:
+        with pytest.raises(BadInput, match="Invalid known hosts entry"):
+            other.run(["pwd"], timeout_s=LIMIT_S)
 
 
 def test_scan_gives_what_openssh_gives(sshd: tuple[int, Path]) -> None:

@@ -1,0 +1,56 @@
+"""A run killed with SIGKILL at ten random moments and resumed is the same run as one left alone."""
+
+import random
+import signal
+import time
+
+import pytest
+
+from analysis.store import Run
+from tests.fakes.command import instability, start, write_lab
+from tests.fakes.photos import packaged
+
+KILLS = 10
+TIMED = ["attempt", "taken_utc"]  # what a run may differ in: when and at which attempt, and (below) latencies
+
+
+def contents(folder):
+    """Everything that must be equal: pictures with their hashes, predictions with their scores and fingerprints."""
+    with Run.open(folder, write=False) as run:
+        pictures = run.pictures().drop(columns=TIMED).sort_values("picture", ignore_index=True)
+        predictions = run.predictions().drop(columns="latency_ms")
+        for record in run.picture_records():
+            assert run.file(record.sha256).stat().st_size == record.size
+        assert run.steps_missing() == []
+    return pictures, predictions.sort_values(["picture", "environment"], ignore_index=True)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_ten_kills_change_nothing(tmp_path):
+    scenes = packaged(tmp_path, 5)
+    lab = write_lab(tmp_path, board=True, repeats=2)
+    words = ("run", lab, "--scenes", scenes, "--json", "--quiet")
+    begun = time.monotonic()
+    done = instability(*words, "--out", "calm", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    whole_s = time.monotonic() - begun
+
+    rng = random.Random(20261122)
+    kills = 0
+    for _ in range(KILLS):
+        child = start(*words, "--out", "stormy", cwd=tmp_path)
+        time.sleep(rng.uniform(0.3, 0.8) * whole_s)
+        if child.poll() is None:
+            child.send_signal(signal.SIGKILL)
+            kills += 1
+        child.wait()
+    done = instability(*words, "--out", "stormy", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert kills >= 3  # later calls may end before their kill: there is less and less left to do
+
+    calm, stormy = contents(tmp_path / "calm"), contents(tmp_path / "stormy")
+    assert len(calm[0]) == 20
+    assert len(calm[1]) == 20
+    assert calm[0].equals(stormy[0])
+    assert calm[1].equals(stormy[1])
