@@ -33,7 +33,8 @@ def bench() -> Iterator[str]:
         yield from _timeline(out)
     one, eight = (statistics.median(steps[count]) for count in (1, 8))
     yield f"step of 1 device: {1000 * one:.0f} ms; of 8 devices: {1000 * eight:.0f} ms"
-    yield f"ratio: {eight / one:.2f}; {eight / (1.25 * one + 0.020):.2f} of the limit (1.25 x the step of 1, plus 20 ms)"
+    limit = 1.25 * one + 0.020
+    yield f"ratio: {eight / one:.2f}; {eight / limit:.2f} of the limit (1.25 x the step of 1, plus 20 ms)"
 
 
 def _scenes(folder: Path) -> Path:
@@ -75,5 +76,7 @@ def _timeline(out: Path) -> Iterator[str]:
             if row["what"] == what:
                 first = int((float(row["start_s"]) - begin) / (end - begin) * width)
                 last = int((float(row["end_s"]) - begin) / (end - begin) * width)
-                line[max(first, 0) : max(min(last + 1, width), 0)] = mark * (max(min(last + 1, width), 0) - max(first, 0))
+                line[max(first, 0) : max(min(last + 1, width), 0)] = mark * (
+                    max(min(last + 1, width), 0) - max(first, 0)
+                )
         yield f"{what:>6} |{''.join(line[:width])}| {1000 * (end - begin):.0f} ms"

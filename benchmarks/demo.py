@@ -19,4 +19,5 @@ def bench() -> Iterator[str]:
             done = subprocess.run(command, check=True, capture_output=True, text=True)
             seconds = time.perf_counter() - start
         result = json.loads(done.stdout)
-        yield f"{' '.join(['instability demo', *options])}: {seconds:.0f} s (limit {limit_s} s), {result['pictures']} pictures"
+        said = " ".join(["instability demo", *options])
+        yield f"{said}: {seconds:.0f} s (limit {limit_s} s), {result['pictures']} pictures"

@@ -15,10 +15,12 @@ from hostctl.shutter import Shutter
 from hostctl.transport import LocalTransport, Transport
 
 if TYPE_CHECKING:
-    from hostctl.adb import AdbServer
+    from hostctl.adb import AdbServer, AdbTransport
+    from hostctl.adb_shell_transport import AdbShellTransport
     from hostctl.agent import Agent
 
 ASK_TIMEOUT_S = 15.0
+PHONE_AGENT = "/sdcard/instability-agent"
 # What identifies a phone and its software; serial numbers and other personal things are left out.
 PROPERTIES = {
     "maker": "ro.product.manufacturer",
@@ -54,7 +56,7 @@ def connect(settings: DeviceSettings, *, server: AdbServer | None, folder: Path)
     ``server`` is the private ADB server of the session; ``folder`` holds files that the device needs (the agent's zip).
     """
     if settings.kind in ("adb", "adb-shell"):
-        return _phone(settings, server)
+        return _phone(settings, server, folder)
     if settings.kind in ("ssh", "local"):
         return _board(settings, folder)
     raise BadInput(f"device '{settings.name}': expected a rack that started it, got kind '{settings.kind}'")
@@ -87,18 +89,23 @@ def phone_identity(transport: Transport) -> dict[str, str]:
     return {name: known[key] for name, key in PROPERTIES.items() if known.get(key)}
 
 
-def _phone(settings: DeviceSettings, server: AdbServer | None) -> Device:
+def _phone(settings: DeviceSettings, server: AdbServer | None, folder: Path) -> Device:
+    from hostctl.agent import Agent, build_agent_zip
     from hostctl.stock_camera import StockCamera
 
     transport = _phone_transport(settings, server)
-    folder = settings.folder or "/sdcard/DCIM/Camera"
+    photographs = settings.folder or "/sdcard/DCIM/Camera"
     shutter = StockCamera(
-        transport, key=settings.shutter_key, folder=folder, formats=settings.formats, name=settings.name
+        transport, key=settings.shutter_key, folder=photographs, formats=settings.formats, name=settings.name
     )
-    return Device(settings, transport, shutter, lambda: phone_identity(transport))
+    agent = None
+    if settings.predicts == "agent":
+        agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=PHONE_AGENT)
+        agent.install()
+    return Device(settings, transport, shutter, lambda: phone_identity(transport), agent)
 
 
-def _phone_transport(settings: DeviceSettings, server: AdbServer | None) -> Transport:
+def _phone_transport(settings: DeviceSettings, server: AdbServer | None) -> AdbTransport | AdbShellTransport:
     if settings.kind == "adb-shell":
         from hostctl.adb_shell_transport import AdbShellTransport
 
@@ -128,5 +135,5 @@ def _board(settings: DeviceSettings, folder: Path) -> Device:
     agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=settings.folder)
     agent.install()
     runs = agent if settings.predicts == "agent" else None
-    shutter = AgentShutter(agent, camera=settings.camera)
+    shutter = AgentShutter(agent, camera=settings.camera, arguments=settings.camera_arguments)
     return Device(settings, transport, shutter, agent.info, runs)

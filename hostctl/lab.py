@@ -73,6 +73,7 @@ class DeviceSettings:
     key: str = ""
     known_hosts: str = ""
     camera: str = ""
+    camera_arguments: tuple[str, ...] = ()
     phone: str = "modern"
     folder: str = ""
     formats: tuple[str, ...] = ("jpg",)
@@ -165,10 +166,11 @@ def _device(values: Any, where: str, mistakes: list[str]) -> DeviceSettings | No
 
 def _rooted(device: DeviceSettings, folder: Path) -> DeviceSettings:
     """Take the device's relative paths from the lab file's folder."""
-    paths = {
-        key: str(folder / Path(value).expanduser()) for key in ("key", "known_hosts") if (value := getattr(device, key))
-    }
-    return replace(device, **paths)
+
+    def rooted(path: str) -> str:
+        return str(folder / Path(path).expanduser()) if path else ""
+
+    return replace(device, key=rooted(device.key), known_hosts=rooted(device.known_hosts))
 
 
 def _checked(values: Any, types: Mapping[str, type], where: str, mistakes: list[str]) -> dict[str, Any]:
@@ -254,8 +256,12 @@ def _check_device(device: DeviceSettings, display: DisplaySettings, mistakes: li
     if device.kind == "adb":
         note(bool(device.serial) != bool(device.address), "expected either 'serial' (USB) or 'address' (host:port)")
     note(device.predicts in ("host", "agent"), f"'predicts': expected host or agent, got '{device.predicts}'")
-    agentless = device.kind in ("adb", "adb-shell") and device.predicts == "agent"
-    note(not agentless, "a stock phone has no Python; let the host predict, or reach Termux on it over ssh")
+    agentless = device.kind in ("adb", "adb-shell") and device.python == "python3"
+    agentless |= device.kind == "virtual-phone" and device.phone != "termux"
+    note(
+        not (agentless and device.predicts == "agent"),
+        "a stock phone has no Python; let the host predict, or name Termux's own with 'python'",
+    )
     note(
         not (device.virtual and display.screen != "virtual"),
         'a virtual camera sees only a virtual screen; set [display] screen = "virtual"',

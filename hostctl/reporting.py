@@ -135,9 +135,9 @@ def _provenance(run: Run) -> Mapping[str, Any]:
 
     devices = run.devices()
     told = [
-        {"device": row.device, "clock_offset_s": round(row.clock_offset_s, 3)}
-        | {key: value for key, value in row.info.items() if isinstance(value, (str, int, float))}
-        for row in devices.itertuples()
+        {"device": name, "clock_offset_s": round(offset_s, 3)}
+        | {key: value for key, value in info.items() if isinstance(value, (str, int, float))}
+        for name, info, offset_s in zip(devices["device"], devices["info"], devices["clock_offset_s"], strict=True)
     ]
     settings = run.settings
     return {

@@ -171,8 +171,12 @@ def _move(lab: Lab, laboratory: Laboratory, progress: Progress, angle: int) -> N
             words = output.stderr.decode("utf-8", "replace").strip()
             raise DeviceError(f"the mount: expected {command} to end well, got exit code {output.exit_code}: {words}")
     elif len(lab.session.angles) > 1:
-        progress("mount", 0, 0, f"move the mount to {angle} degrees, then press Enter")
-        sys.stdin.readline()
+        print(f"move the mount to {angle} degrees, then press Enter", file=sys.stderr, flush=True)
+        if not sys.stdin.readline():
+            raise DeviceError(
+                f"the mount: expected a person to move it to {angle} degrees and press Enter, got the input's end; "
+                "give [session] move_command, or run in a terminal"
+            )
 
 
 def _agents(laboratory: Laboratory, chosen: Chosen) -> list[Assignment]:

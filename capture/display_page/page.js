@@ -137,12 +137,16 @@ async function stayAwake() {
   }
 }
 
+// The browser's own count of device pixels settles which way a fraction was rounded; it is not believed beyond that,
+// since an emulated ratio leaves it as it was.
 function measure(entries) {
   const box = entries?.at(-1)?.devicePixelContentBoxSize?.[0];
-  const ratio = devicePixelRatio;
-  size = box
-    ? { width: box.inlineSize, height: box.blockSize }
-    : { width: Math.round(stage.clientWidth * ratio), height: Math.round(stage.clientHeight * ratio) };
+  const settle = (computed, counted) => (Math.abs((counted ?? computed) - computed) < 1 ? counted ?? computed : computed);
+  const { width, height } = stage.getBoundingClientRect();
+  size = {
+    width: Math.round(settle(width * devicePixelRatio, box?.inlineSize)),
+    height: Math.round(settle(height * devicePixelRatio, box?.blockSize)),
+  };
   hello();
 }
 

@@ -15,6 +15,7 @@ from hostctl.virtual import adb_messages as wire
 from hostctl.virtual.adb_messages import Message, ProtocolError
 from hostctl.virtual.adb_stream import Stream, StreamClosed
 
+LOOP_TURNS_OF_AN_ACCEPT = 10  # it takes four
 Service = Callable[[Stream, str], Awaitable[None]]  # gets the stream and the service's whole name, "shell:ls /"
 
 
@@ -213,6 +214,8 @@ class Daemon:
         self.port = 0
         self._connections: dict[Connection, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stopped = False
         self._drops_left = link.drops
         self._streams_opened = 0
         self._awake = asyncio.Event()
@@ -220,28 +223,38 @@ class Daemon:
 
     async def start(self, port: int = 0) -> None:
         """Listen on 127.0.0.1; 0 takes any free port, which is then in ``port``."""
+        self._loop = asyncio.get_running_loop()
         limit = 2 * wire.LARGEST_PAYLOAD
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, limit=limit)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         """Stop listening and end every connection."""
-        if self._server:
-            self._server.close()
-        self.freeze(False)
+        self._stopped = True
+        self._awake.set()
+        await self._stop_listening()
         tasks = list(self._connections.values())
         for connection in self._connections:
             connection.abort()  # its task then ends by itself; a cancelled one makes asyncio 3.11 print a traceback
         await asyncio.gather(*tasks)
-        if self._server:
-            await self._server.wait_closed()
+
+    async def _stop_listening(self) -> None:
+        """Close the server, but first let it finish the connections that it has just accepted.
+
+        asyncio (3.11) loses such a connection, open, if the server is closed before its transport is made.
+        """
+        if self._server and self._loop:
+            for listener in self._server.sockets:
+                self._loop.remove_reader(listener.fileno())
+            for _ in range(LOOP_TURNS_OF_AN_ACCEPT):
+                await asyncio.sleep(0)
+            self._server.close()
+            self._server = None
 
     def freeze(self, frozen: bool = True) -> None:
-        """Answer nothing any more, or (False) go on; connections stay open all the while."""
-        if frozen:
-            self._awake.clear()
-        else:
-            self._awake.set()
+        """Answer nothing any more, or (False) go on; connections stay open all the while. For any thread."""
+        assert self._loop is not None, "start the phone first"
+        self._loop.call_soon_threadsafe(self._awake.clear if frozen else self._awake.set)
 
     async def gate(self) -> None:
         """Wait while the phone is frozen."""
@@ -250,7 +263,7 @@ class Daemon:
     async def count_stream(self) -> None:
         """Count an opened stream, and freeze before it is answered where the link's fault says so."""
         if self.link.freeze_after_streams is not None and self._streams_opened >= self.link.freeze_after_streams:
-            self.freeze()
+            self._awake.clear()
         self._streams_opened += 1
         await self.gate()
 
@@ -262,6 +275,9 @@ class Daemon:
             raise StreamClosed
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._stopped:
+            writer.transport.abort()
+            return
         connection = Connection(self, reader, writer)
         task = asyncio.current_task()
         assert task is not None

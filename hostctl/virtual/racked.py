@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import subprocess
 import sys
 import threading
 import time
@@ -21,7 +22,7 @@ import numpy as np
 
 from capture.codecs import suffix_of
 from capture.profiles import PROFILES
-from capture.virtual_camera import photograph
+from capture.virtual_camera import photograph, resting_exposure
 from hostctl.virtual import board as boards
 from hostctl.virtual import phone as phones
 from hostctl.virtual.board import VirtualBoard
@@ -31,9 +32,7 @@ from hostctl.virtual.screen import VirtualScreen
 from hostctl.virtual.screen_model import ScreenModel
 
 INSTANT_QUALITY, INSTANT_S = 92, 1e-4
-# What a shutter sees of a changing screen, the same for all profiles: chosen, a hand-held phone's usual indoor exposure
-# and a rolling shutter's usual readout time.
-EXPOSURE_S, READOUT_S = 1 / 30, 0.02
+AGENT_TIMEOUT_S = 600.0
 Shoot = Callable[[], Mapping[str, bytes]]
 
 
@@ -48,11 +47,12 @@ def camera(device: Mapping[str, Any], *, screen: VirtualScreen, mount: Mount, se
     if device["camera"] == "instant":
         return Instant(screen)
     profile = PROFILES[device["camera"]]
+    exposure_s, readout_s = resting_exposure(profile).exposure_s, profile.sensor.readout_s
 
     def shoot() -> Mapping[str, bytes]:
         start_s, angle_deg = time.monotonic(), mount.angle_deg
-        time.sleep(EXPOSURE_S + READOUT_S)
-        exposure = screen.exposed(start_s, EXPOSURE_S, READOUT_S)
+        time.sleep(exposure_s + readout_s)
+        exposure = screen.exposed(start_s, exposure_s, readout_s)
         rng = np.random.default_rng(list(f"{seed}|{device['name']}|{exposure.stimulus}".encode()))
         return photograph(exposure.layers, profile=profile, angle_deg=angle_deg, rng=rng).files
 
@@ -106,6 +106,16 @@ def serve(settings: Mapping[str, Any], answer: Callable[[Mapping[str, Any]], Non
             answer({})
 
 
+def run_agent(words: list[str]) -> tuple[bytes, bytes, int]:
+    """Run the real zipped agent as a Termux phone would: a child process, and nothing but a zip; see VirtualPhone."""
+    if not words or not words[0].endswith(".zip"):
+        return b"", b"python: this phone runs only the agent's zip\n", 2
+    done = subprocess.run(
+        [sys.executable, *words], stdin=subprocess.DEVNULL, capture_output=True, timeout=AGENT_TIMEOUT_S, check=False
+    )
+    return done.stdout, done.stderr, done.returncode
+
+
 def _start_phones(
     stack: contextlib.ExitStack, devices: Sequence[Mapping[str, Any]], shoots: Mapping[str, Shoot]
 ) -> dict[str, dict[str, Any]]:
@@ -113,7 +123,7 @@ def _start_phones(
     wanted = [device for device in devices if device["kind"] == "virtual-phone"]
     profiles = [_phone_profile(device) for device in wanted]
     made = [
-        VirtualPhone(profile, shoot=shoots[device["name"]], seed=number)
+        VirtualPhone(profile, shoot=shoots[device["name"]], seed=number, agent=run_agent if profile.termux else None)
         for number, (device, profile) in enumerate(zip(wanted, profiles, strict=True))
     ]
     ports = stack.enter_context(phones.serving(made)) if made else []
@@ -122,6 +132,7 @@ def _start_phones(
             "kind": "adb",
             "address": f"127.0.0.1:{port}",
             "formats": _formats(device, profile),
+            "python": "python",
             "shutter_key": "KEYCODE_CAMERA" if KEY_CAMERA in profile.shutter_keys else "KEYCODE_VOLUME_DOWN",
         }
         for device, profile, port in zip(wanted, profiles, ports, strict=True)
@@ -135,8 +146,8 @@ def _phone_profile(device: Mapping[str, Any]) -> PhoneProfile:
 
 
 def _formats(device: Mapping[str, Any], profile: PhoneProfile) -> list[str]:
-    codec = PROFILES[device["camera"]].codec if device["camera"] in PROFILES else "jpeg"
-    return [suffix_of(codec).lstrip("."), *(["dng"] if profile.keeps_raw else [])]
+    picture = suffix_of(PROFILES[device["camera"]].codec) if device["camera"] in PROFILES else ".jpg"
+    return [picture.lstrip("."), *(["dng"] if profile.keeps_raw else [])]
 
 
 def _start_boards(

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 
 from capture.display import DisplayServer
 from capture.screen import Limits, judge, layout_for, read_proof, render_frame
@@ -36,14 +37,19 @@ def server():
         yield made
 
 
-@pytest.fixture
-def browser():
-    from playwright.sync_api import sync_playwright
-
+@pytest.fixture(scope="module")
+def chromium():
     with sync_playwright() as playwright:
         made = launch_chromium(playwright)
         yield made
         made.close()
+
+
+@pytest.fixture
+def browser(chromium):
+    yield chromium
+    for context in chromium.contexts:
+        context.close()
 
 
 class Open:
@@ -56,6 +62,10 @@ class Open:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda line: line.type == "error" and self.errors.append(line.text))
         self.page.goto(server.url)
+
+    def says(self, words):
+        """Wait for words on the page (not by wait_for_function: the page's security policy forbids eval)."""
+        expect(self.page.locator("#message")).to_contain_text(words, timeout=PATIENCE_S * 1e3)
 
 
 def in_background(call):
@@ -103,7 +113,7 @@ def test_each_acknowledged_frame_is_on_the_screen(server, scenes, tmp_path):
 
 def test_before_the_first_scene_the_page_is_grey_and_says_so(server, browser):
     opened = Open(browser, server)
-    opened.page.wait_for_function("document.getElementById('message').textContent.startsWith('Ready')")
+    opened.says("Ready")
     photo = screenshot(opened.page)
     assert np.median(photo.reshape(-1, 3), axis=0).tolist() == [128, 128, 128]
     assert (photo[:100] == 128).all()
@@ -125,7 +135,7 @@ def test_a_resized_window_gets_its_frame_again(server, browser, scenes):
     opened = Open(browser, server)
     in_background(lambda: server.show(scenes[0], 5, timeout_s=PATIENCE_S))(opened.page)
     opened.page.set_viewport_size({"width": 1000, "height": 700})
-    opened.page.wait_for_function("document.querySelector('#stage img')?.naturalWidth === 1000")
+    expect(opened.page.locator("#stage img")).to_have_js_property("naturalWidth", 1000, timeout=PATIENCE_S * 1e3)
     shown = in_background(lambda: server.show(scenes[1], 6, timeout_s=PATIENCE_S))(opened.page)
     assert shown.layout == layout_for(700, 1000)
     assert_shows(screenshot(opened.page), scenes[1], 6, shown)
@@ -162,7 +172,7 @@ def test_a_hidden_page_refuses_and_takes_the_frame_away(server, browser, scenes)
     in_background(lambda: server.show(scenes[0], 1, timeout_s=PATIENCE_S))(opened.page)
     # Headless Chromium never hides a page, so the page is told that it is.
     opened.page.evaluate(HIDE, True)
-    opened.page.wait_for_function("document.getElementById('message').textContent.includes('hidden')")
+    opened.says("hidden")
     refused = in_background(lambda: server.show(scenes[1], 2, timeout_s=0.5))(opened.page)
     assert isinstance(refused, TimedOut)
     assert "the page is hidden" in str(refused)
@@ -174,10 +184,10 @@ def test_a_hidden_page_refuses_and_takes_the_frame_away(server, browser, scenes)
 
 def test_a_wrong_zoom_is_refused_on_the_page_and_to_the_host(server, browser, scenes):
     opened = Open(browser, server)
-    opened.page.wait_for_function("document.getElementById('message').textContent.startsWith('Ready')")
+    opened.says("Ready")
     opened.page.evaluate("Object.defineProperty(window, 'outerWidth', {value: innerWidth * 1.25})")
     opened.page.set_viewport_size({"width": WIDTH, "height": HEIGHT - 20})
-    opened.page.wait_for_function("document.getElementById('message').textContent.includes('zoom is 125%')")
+    opened.says("zoom is 125%")
     assert "press Ctrl+0" in server.display.trouble
     refused = in_background(lambda: server.show(scenes[0], 1, timeout_s=0.3))(opened.page)
     assert "zoom is 125%" in str(refused)
@@ -185,7 +195,7 @@ def test_a_wrong_zoom_is_refused_on_the_page_and_to_the_host(server, browser, sc
 
 def test_a_frame_that_does_not_arrive_is_said(server, browser, scenes):
     opened = Open(browser, server)
-    opened.page.wait_for_function("document.getElementById('message').textContent.startsWith('Ready')")
+    opened.says("Ready")
     opened.page.route("**/frame/**", lambda route: route.abort())
     lost = in_background(lambda: server.show(scenes[0], 9, timeout_s=2.0))(opened.page)
     assert "the frame of stimulus 9 could not be loaded" in str(lost)

@@ -39,7 +39,8 @@ def press(
             app.key(phone, key)
         end = time.monotonic() + settle_s
         while app._tasks and time.monotonic() < end:
-            views.append({name: files.stat(f"{CAMERA_FOLDER}/{name}").st_size for name in files.names(CAMERA_FOLDER)})
+            names = [name for name in files.names(CAMERA_FOLDER) if "/" not in name]
+            views.append({name: files.stat(f"{CAMERA_FOLDER}/{name}").st_size for name in names})
             await asyncio.sleep(0.001)
         await app.stop()
         return app

@@ -1,0 +1,52 @@
+"""A 20 MB pull from a virtual phone through our ADB transport against the `adb pull` command, and a command's cost."""
+
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from hostctl.adb import AdbServer, AdbTransport, adb_program, connect
+from hostctl.virtual.phone import PHONES, VirtualPhone, serving
+
+MEGABYTES = 20
+RUNS = 9
+REMOTE = "/sdcard/DCIM/Camera/large.bin"
+
+
+def bench() -> Iterator[str]:
+    """Give the medians of nine pulls each, in turn, and the ratio of the speeds."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "large").write_bytes(np.random.default_rng(1).bytes(MEGABYTES * 1_000_000))
+        phone = VirtualPhone(PHONES["modern"], shoot=dict)
+        with serving([phone]) as (port,), AdbServer(folder / "adb") as server:
+            serial = connect(server, f"127.0.0.1:{port}")
+            transport = AdbTransport(server, serial)
+            transport.push(folder / "large", REMOTE)
+            command = [adb_program(), "-P", str(server.port), "-s", serial, "pull", REMOTE, str(folder / "theirs")]
+            ways: dict[str, Callable[[], object]] = {
+                "AdbTransport.pull": lambda: transport.pull(REMOTE, folder / "ours"),
+                "adb pull": lambda: subprocess.run(command, check=True, capture_output=True),
+            }
+            times: dict[str, list[float]] = {way: [] for way in ways}
+            for _ in range(RUNS):
+                for way, work in ways.items():
+                    times[way].append(_seconds(work))
+            assert (folder / "ours").read_bytes() == (folder / "theirs").read_bytes()
+            commands = [_seconds(lambda: transport.run(["true"], timeout_s=5)) for _ in range(RUNS)]
+            transport.close()
+    ours, theirs = (statistics.median(times[way]) for way in ways)
+    for way, spans in times.items():
+        yield f"{way}: {MEGABYTES / statistics.median(spans):.0f} MB/s (20 MB)"
+    yield f"speed of ours to theirs: {theirs / ours:.2f} (limit: at least 0.9)"
+    yield f"a shell command: {1000 * statistics.median(commands):.1f} ms"
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
