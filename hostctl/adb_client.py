@@ -7,25 +7,31 @@ name that a phone sends is ever a path here.
 
 from __future__ import annotations
 
+import io
 import os
 import socket
 import struct
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut, Unauthorised, Unreachable
 from hostctl.transport import Output
 
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
 STDOUT, STDERR, EXIT = 1, 2, 3  # packets of the shell protocol, version 2
 PACKET = struct.Struct("<BI")
 SYNC_HEADER = struct.Struct("<4sI")
-CHUNK = 64 * 1024
+CHUNK = 64 * 1024  # the largest block of data that a phone may send
+BUFFER = 4 * CHUNK
 FILE_MODE = 0o100644
 EXIT_MARK = b"instability-exit:"
 
 
-class ServerSocket:
+class ServerSocket(io.RawIOBase):
     """One connection to the adb server with a deadline; a context manager.
 
     Raises Unreachable, Unauthorised or TimedOut, each beginning with ``name``. ``limit_s`` is the time for everything,
@@ -42,6 +48,7 @@ class ServerSocket:
         except OSError as problem:
             raise Unreachable(f"{name}: the adb server on port {port} is gone: {problem}; run again") from problem
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._reader = io.BufferedReader(self, BUFFER)
 
     def __enter__(self) -> ServerSocket:
         return self
@@ -81,34 +88,36 @@ class ServerSocket:
 
     def receive(self, size: int) -> bytes:
         """Receive exactly so many bytes; raises Unreachable if the connection ends before."""
-        buffer = bytearray(size)
-        self.receive_into(memoryview(buffer))
-        return bytes(buffer)
+        data = self._reader.read(size)
+        if len(data) < size:
+            raise self._broke()
+        return data
 
     def receive_into(self, view: memoryview) -> None:
         """Fill a buffer; raises Unreachable if the connection ends before."""
-        place = 0
-        while place < len(view):
-            count = self._receive(view[place:])
-            if not count:
-                raise Unreachable(f"{self.name}: the connection broke in the middle of an answer")
-            place += count
+        if self._reader.readinto(view) < len(view):
+            raise self._broke()
 
     def receive_rest(self) -> bytes:
         """Receive until the other side closes."""
-        data, buffer = bytearray(), bytearray(CHUNK)
-        while count := self._receive(memoryview(buffer)):
-            data += buffer[:count]
-        return bytes(data)
+        return self._reader.read()
 
-    def _receive(self, view: memoryview) -> int:
+    def readable(self) -> bool:
+        """Whether bytes can be received: what the buffer in front of this asks."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Receive what is there into the buffer, which calls this; 0 at the end."""
         self._settle()
         try:
-            return self._socket.recv_into(view)
+            return self._socket.recv_into(buffer)
         except TimeoutError as problem:
             raise self._late() from problem
         except OSError as problem:
             raise Unreachable(f"{self.name}: the connection broke: {problem}") from problem
+
+    def _broke(self) -> Unreachable:
+        return Unreachable(f"{self.name}: the connection broke in the middle of an answer")
 
     def _settle(self) -> None:
         left = self._limit_s if self._renew else self._deadline - time.monotonic()

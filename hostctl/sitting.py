@@ -140,7 +140,7 @@ def _photograph(
         boxes=SceneBoxes(layout, {scene.scene: Path(scene.file) for scene in scenes}),
         display_timeout_s=lab.display.timeout_s,
         progress=partial(_report, progress),
-        move=partial(_move, lab, laboratory, progress),
+        move=partial(_move, lab, laboratory),
     )
     for device in laboratory.devices:
         device.shutter.prepare()
@@ -159,7 +159,7 @@ def _report(progress: Progress, done: int, total: int, note: str) -> None:
     progress("photographs", done, total, note)
 
 
-def _move(lab: Lab, laboratory: Laboratory, progress: Progress, angle: int) -> None:
+def _move(lab: Lab, laboratory: Laboratory, angle: int) -> None:
     """Bring the mount to an angle: the virtual rack by itself, else the lab's command, else the operator is asked."""
     log.info("mount to %d degrees", angle)
     if laboratory.rack:

@@ -7,6 +7,7 @@ import time
 import pytest
 
 from analysis.store import Run
+from device_agents.errors import BadInput
 from tests.fakes.command import instability, start, write_lab
 from tests.fakes.photos import packaged
 
@@ -54,3 +55,44 @@ def test_ten_kills_change_nothing(tmp_path):
     assert len(calm[1]) == 20
     assert calm[0].equals(stormy[0])
     assert calm[1].equals(stormy[1])
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_a_run_that_goes_on(tmp_path):
+    words = ("run", write_lab(tmp_path), "--scenes", packaged(tmp_path, 8), "--out", "run", "--no-predict", "--quiet")
+    child = start(*words, cwd=tmp_path)
+    wait_for(lambda: pictures_in(tmp_path / "run") >= 2)
+    child.send_signal(signal.SIGINT)
+    assert child.wait(timeout=60) == 130
+    kept = pictures_in(tmp_path / "run")
+    assert 2 <= kept < 8
+    done = instability(*words, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert pictures_in(tmp_path / "run") == 8
+
+
+@pytest.mark.slow
+def test_a_run_that_somebody_is_writing_is_refused_with_the_writers_name(tmp_path):
+    words = ("run", write_lab(tmp_path), "--scenes", packaged(tmp_path, 8), "--out", "run", "--no-predict", "--quiet")
+    child = start(*words, cwd=tmp_path)
+    wait_for(lambda: pictures_in(tmp_path / "run") >= 1)
+    done = instability(*words, cwd=tmp_path)
+    child.kill()
+    child.wait()
+    assert done.returncode == 2
+    assert f"process {child.pid}" in done.stderr
+
+
+def wait_for(condition, timeout_s=90.0):
+    end = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < end, "nothing came in time"
+        time.sleep(0.05)
+
+
+def pictures_in(folder):
+    try:
+        with Run.open(folder, write=False) as run:
+            return run.summary()["pictures"]
+    except BadInput:  # not made yet
+        return 0

@@ -1,0 +1,89 @@
+"""What surrounds a session: the space it needs, the mount, where scenes lie on the screen, who owes predictions."""
+
+import io
+import sys
+from dataclasses import replace
+
+import pytest
+from PIL import Image
+
+from capture import screen
+from device_agents.errors import BadInput, DeviceError
+from hostctl import sitting
+from hostctl.lab import parse_lab
+from hostctl.laboratory import Laboratory
+from tests.fakes.rack import scenes
+
+
+def lab_of(**session):
+    phone = {"name": "phone", "kind": "adb", "serial": "X", "formats": ["jpg", "dng"]}
+    return parse_lab({"session": session, "device": [phone]}, folder=None)
+
+
+NO_RACK = Laboratory(display=None, devices=(), failures={}, rack=None)
+
+
+def move(lab, angle):
+    sitting._move(lab, NO_RACK, angle)
+
+
+def test_the_move_command_gets_the_angle(tmp_path):
+    code = "import sys, pathlib; pathlib.Path(sys.argv[1]).write_text(sys.argv[2])"
+    lab = lab_of(angles=[-20, 20], move_command=[sys.executable, "-c", code, str(tmp_path / "angle")])
+    move(lab, -20)
+    assert (tmp_path / "angle").read_text() == "-20"
+
+
+def test_a_move_command_that_fails_stops_the_session_with_its_words():
+    code = "import sys; sys.exit('the motor is stuck')"
+    lab = lab_of(angles=[0, 10], move_command=[sys.executable, "-c", code])
+    with pytest.raises(DeviceError, match="got exit code 1: the motor is stuck"):
+        move(lab, 10)
+
+
+def test_without_a_command_the_operator_is_asked_and_must_be_there(monkeypatch, capsys):
+    lab = lab_of(angles=[-20, 20])
+    monkeypatch.setattr(sys, "stdin", io.StringIO("\n"))
+    move(lab, 20)
+    assert "move the mount to 20 degrees, then press Enter" in capsys.readouterr().err
+    with pytest.raises(DeviceError, match="give .session. move_command"):
+        move(lab, 20)
+
+
+def test_a_single_angle_needs_no_move(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    move(lab_of(angles=[0]), 0)
+    assert capsys.readouterr().err == ""
+
+
+def test_the_space_of_a_session_is_estimated_per_format():
+    lab = lab_of(angles=[-10, 10], repeats=5)
+    assert sitting._needed_bytes(lab, 100) == 100 * 2 * 5 * (6_000_000 + 25_000_000)
+
+
+def test_a_session_is_refused_below_the_reserve(tmp_path):
+    lab = lab_of(reserve_mb=10**9)
+    with pytest.raises(BadInput, match="not enough space at .*in reserve"):
+        sitting.sit(lab, scenes=scenes(2), out=tmp_path / "run", model=None, progress=lambda *_: None)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_scene_lies_where_it_is_shown_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    Image.new("RGB", (200, 100)).save(tmp_path / "a.jpg", exif=exif)
+    Image.new("RGB", (200, 100)).save(tmp_path / "b.png")
+    layout = screen.layout_for(480, 640)
+    boxes = sitting.SceneBoxes(layout, {"a": tmp_path / "a.jpg", "b": tmp_path / "b.png"})
+    assert boxes["a"] == screen.scene_box(200, 100, layout)
+    assert boxes["b"] == screen.scene_box(100, 200, layout)
+    assert list(boxes) == ["a", "b"]
+    assert len(boxes) == 2
+
+
+def test_the_settings_of_a_run_are_the_labs_whole():
+    lab = lab_of(repeats=3)
+    told = sitting._settings(replace(lab, name="x"))
+    assert told["session"]["repeats"] == 3
+    assert told["device"][0]["serial"] == "X"
+    assert set(told) == {"lab", "display", "session", "device"}
