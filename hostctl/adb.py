@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +19,8 @@ from hostctl import adb_client
 from hostctl.adb_client import ServerSocket, host_request
 from hostctl.transport import Output
 
+# Becomes the program, and ends it when standard input ends: that pipe's other end dies with its owner, even by SIGKILL.
+GUARDED = 'exec 3<&0; (read -r _ <&3; kill $$) & exec "$0" "$@" 3<&- </dev/null'
 START_TIMEOUT_S = 20.0
 START_ATTEMPTS = 3
 POLL_S = 0.05
@@ -44,9 +44,9 @@ def adb_program() -> str:
 class AdbServer:
     """An adb server of our own: own port, own keys, no scan for phones; never the user's server. A context manager.
 
-    ``folder`` holds its keys (which the phones accepted once, so keep it for each lab) and its log. A server that an
-    earlier, killed owner left behind in the same folder is ended first. A USB phone belongs to one server at a time:
-    with ``usb`` this one takes all that are free, without it none, and the user's own server keeps them.
+    ``folder`` holds its keys (which the phones accepted once, so keep it for each lab) and its log. The server ends
+    with this process, however that ends, and not by Ctrl-C. A USB phone belongs to one server at a time: with ``usb``
+    this one takes all that are free, without it none, and the user's own server keeps them.
     """
 
     def __init__(self, folder: Path, *, usb: bool = True, program: str = "") -> None:
@@ -59,21 +59,19 @@ class AdbServer:
     def start(self) -> AdbServer:
         """Start the server and wait until it answers; raises Unreachable with the last line of its log if not."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _end_orphans(self.folder)
         program = self._program or adb_program()
         for _ in range(START_ATTEMPTS):  # another process may take the free port before the server does
             self.port = _free_port()
             with self._log_path.open("ab") as log:
                 self._child = subprocess.Popen(
-                    [program, "-P", str(self.port), "server", "nodaemon"],
-                    stdin=subprocess.DEVNULL,
+                    ["/bin/sh", "-c", GUARDED, program, "-P", str(self.port), "server", "nodaemon"],
+                    stdin=subprocess.PIPE,
                     stdout=log,
                     stderr=log,
+                    start_new_session=True,
                     env=_environment(self.folder, self.port, usb=self._usb),
                 )
             if self._answers():
-                note = {"server": self._child.pid, "port": self.port}
-                self._note_path.write_text(json.dumps(note), "utf-8")
                 return self
             self.close()
         last = self._log_path.read_text("utf-8", "replace").strip().splitlines()[-1:] or ["(nothing)"]
@@ -84,13 +82,13 @@ class AdbServer:
         child, self._child = self._child, None
         if child is None:
             return
-        child.terminate()
+        assert child.stdin is not None
+        child.stdin.close()  # first, so that the guard kills a process that still has this number
         try:
             child.wait(timeout=5)
         except subprocess.TimeoutExpired:
             child.kill()
             child.wait()
-        self._note_path.unlink(missing_ok=True)
 
     def __enter__(self) -> AdbServer:
         return self.start()
@@ -112,10 +110,6 @@ class AdbServer:
     @property
     def _log_path(self) -> Path:
         return self.folder / "adb.log"
-
-    @property
-    def _note_path(self) -> Path:
-        return self.folder / f"server-of-{os.getpid()}-{id(self)}.json"
 
     def _answers(self) -> bool:
         """Whether our child answers in time; False once it has ended."""
@@ -270,29 +264,3 @@ def _environment(folder: Path, port: int, *, usb: bool = True) -> dict[str, str]
     # adb 36 waits three seconds at its start for a USB that a Linux machine does not have (containers).
     without_usb = not usb or (sys.platform == "linux" and not Path("/dev/bus/usb").exists())
     return {**kept, **ours, "ADB_MDNS": "0"} | ({"ADB_USB": "0"} if without_usb else {})
-
-
-def _end_orphans(folder: Path) -> None:
-    """End servers that killed owners left behind: those noted in this folder whose owner is gone."""
-    for note in folder.glob("server-of-*.json"):
-        if _alive(int(note.name.split("-")[2])):
-            continue
-        try:
-            server = int(json.loads(note.read_text("utf-8"))["server"])
-            # A process number may have been given away since: only a process with our folder as HOME is ours.
-            environment = Path(f"/proc/{server}/environ").read_bytes().split(b"\0")
-            if f"HOME={folder}".encode() in environment:
-                os.kill(server, signal.SIGTERM)
-        except (OSError, ValueError, KeyError):
-            pass  # the server has ended too, or this system shows no environments: nothing is left to end
-        note.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -31,7 +31,43 @@ FILE_MODE = 0o100644
 EXIT_MARK = b"instability-exit:"
 
 
-class ServerSocket(io.RawIOBase):
+class _Incoming(io.RawIOBase):
+    """The receiving half of a socket, with the deadline set anew before each wait; io.BufferedReader reads it."""
+
+    def __init__(self, connection: socket.socket, *, name: str, limit_s: float, renew: bool) -> None:
+        self.name = name
+        self._connection = connection
+        self._limit_s = limit_s
+        self._renew = renew
+        self._deadline = time.monotonic() + limit_s
+
+    def readable(self) -> bool:
+        """It is: what the buffer in front of it asks."""
+        return True
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        """Receive what is there; 0 at the end."""
+        self.settle()
+        try:
+            return self._connection.recv_into(buffer)
+        except TimeoutError as problem:
+            raise self.late() from problem
+        except OSError as problem:
+            raise Unreachable(f"{self.name}: the connection broke: {problem}") from problem
+
+    def settle(self) -> None:
+        """Let the next wait of the socket last until the deadline; raises TimedOut if it has passed."""
+        left = self._limit_s if self._renew else self._deadline - time.monotonic()
+        if left <= 0:
+            raise self.late()
+        self._connection.settimeout(left)
+
+    def late(self) -> TimedOut:
+        """Give the error for an answer that did not come."""
+        return TimedOut(f"{self.name}: expected an answer within {self._limit_s:g} s, got none; is the phone frozen?")
+
+
+class ServerSocket:
     """One connection to the adb server with a deadline; a context manager.
 
     Raises Unreachable, Unauthorised or TimedOut, each beginning with ``name``. ``limit_s`` is the time for everything,
@@ -40,15 +76,13 @@ class ServerSocket(io.RawIOBase):
 
     def __init__(self, port: int, *, name: str, limit_s: float, renew: bool = False) -> None:
         self.name = name
-        self._limit_s = limit_s
-        self._renew = renew
-        self._deadline = time.monotonic() + limit_s
         try:
             self._socket = socket.create_connection(("127.0.0.1", port), timeout=limit_s)
         except OSError as problem:
             raise Unreachable(f"{name}: the adb server on port {port} is gone: {problem}; run again") from problem
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._reader = io.BufferedReader(self, BUFFER)
+        self._incoming = _Incoming(self._socket, name=name, limit_s=limit_s, renew=renew)
+        self._reader = io.BufferedReader(self._incoming, BUFFER)
 
     def __enter__(self) -> ServerSocket:
         return self
@@ -78,11 +112,11 @@ class ServerSocket(io.RawIOBase):
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
-        self._settle()
+        self._incoming.settle()
         try:
             self._socket.sendall(data)
         except TimeoutError as problem:
-            raise self._late() from problem
+            raise self._incoming.late() from problem
         except OSError as problem:
             raise Unreachable(f"{self.name}: the connection broke: {problem}") from problem
 
@@ -102,31 +136,8 @@ class ServerSocket(io.RawIOBase):
         """Receive until the other side closes."""
         return self._reader.read()
 
-    def readable(self) -> bool:
-        """Whether bytes can be received: what the buffer in front of this asks."""
-        return True
-
-    def readinto(self, buffer: WriteableBuffer) -> int:
-        """Receive what is there into the buffer, which calls this; 0 at the end."""
-        self._settle()
-        try:
-            return self._socket.recv_into(buffer)
-        except TimeoutError as problem:
-            raise self._late() from problem
-        except OSError as problem:
-            raise Unreachable(f"{self.name}: the connection broke: {problem}") from problem
-
     def _broke(self) -> Unreachable:
         return Unreachable(f"{self.name}: the connection broke in the middle of an answer")
-
-    def _settle(self) -> None:
-        left = self._limit_s if self._renew else self._deadline - time.monotonic()
-        if left <= 0:
-            raise self._late()
-        self._socket.settimeout(left)
-
-    def _late(self) -> TimedOut:
-        return TimedOut(f"{self.name}: expected an answer within {self._limit_s:g} s, got none; is the phone frozen?")
 
 
 def refusal(name: str, words: str) -> DeviceError:

@@ -93,7 +93,8 @@ def _adb_server(lab: Lab, folder: Path) -> AdbServer:
     """The session's private ADB server; real phones remember its key, so that is kept for all labs of this user."""
     from hostctl.adb import AdbServer
 
-    return AdbServer(folder / "adb" if lab.virtual else state_folder() / "adb")
+    usb = any(device.serial for device in lab.devices)
+    return AdbServer(folder / "adb" if lab.virtual else state_folder() / "adb", usb=usb)
 
 
 def _connect_all(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncssh
 
 Answer = TypeVar("Answer")
+SSH_PORT = 22
 KEEP_ALIVE_S, KEEP_ALIVE_MISSES = 10, 3
 CLOSE_TIMEOUT_S = 5.0
 PIN = (
@@ -46,7 +47,7 @@ class SshTransport:
     def __init__(
         self,
         host: str,
-        port: int = 22,
+        port: int = SSH_PORT,
         *,
         user: str,
         key: Path,
@@ -209,7 +210,7 @@ class SshTransport:
 
         where = f"{self.name} ({self._host}:{self._port})"
         key = self._read_key()
-        self._check_known_hosts(where)
+        kinds = self._host_key_kinds(where)
         try:
             return await asyncssh.connect(
                 self._host,
@@ -217,6 +218,7 @@ class SshTransport:
                 username=self._user,
                 client_keys=[key],
                 known_hosts=str(self._known_hosts),
+                server_host_key_algs=kinds,
                 config=None,
                 agent_path=None,
                 preferred_auth="publickey",
@@ -247,16 +249,23 @@ class SshTransport:
                 f"{self.name}: expected a private key without passphrase, got {self._key}: {problem}"
             ) from problem
 
-    def _check_known_hosts(self, where: str) -> None:
+    def _host_key_kinds(self, where: str) -> str:
+        """The kinds of host key to ask for: those in the file first, then all others, as OpenSSH does.
+
+        With only the first, a board that has another kind breaks the connection before anybody can say why.
+        """
         import asyncssh
 
         wanted = f"{where}: expected the board's host key in {self._known_hosts}"
+        port = None if self._port == SSH_PORT else self._port
         try:
-            asyncssh.read_known_hosts(str(self._known_hosts))
+            pinned = asyncssh.match_known_hosts(str(self._known_hosts), self._host, "", port)[0]
         except FileNotFoundError as problem:
             raise Unauthorised(f"{wanted}, got no such file; {PIN}") from problem
         except (OSError, ValueError) as problem:
             raise BadInput(f"{wanted}, got: {problem}") from problem
+        kinds = [kind.decode() for key in pinned for kind in key.sig_algorithms]
+        return "^" + ",".join(kinds) if kinds else "default"
 
     async def _wrong_host_key(self, where: str, problem: Exception) -> str:
         try:
@@ -293,7 +302,7 @@ async def _deadline(timeout_s: float, what: str) -> AsyncIterator[None]:
         raise TimedOut(f"{what} did not end within {timeout_s:g} s") from problem
 
 
-def scan_host_key(host: str, port: int = 22, *, timeout_s: float = 15.0) -> HostKey:
+def scan_host_key(host: str, port: int = SSH_PORT, *, timeout_s: float = 15.0) -> HostKey:
     """Ask a server for its host key, for a person to compare and write down; nothing is trusted or stored by this.
 
     Raises Unreachable if there is no SSH server.
@@ -311,5 +320,5 @@ async def _scan(host: str, port: int, timeout_s: float) -> HostKey:
         raise Unreachable(f"{host}:{port}: expected an SSH server, got none: {problem}") from problem
     if key is None:
         raise Unreachable(f"{host}:{port}: expected a host key, got none")
-    address = host if port == 22 else f"[{host}]:{port}"
+    address = host if port == SSH_PORT else f"[{host}]:{port}"
     return HostKey(f"{address} {key.export_public_key().decode().strip()}", key.get_fingerprint())

@@ -13,6 +13,7 @@ from hostctl.transport import Output, Transport
 
 COMMAND_TIMEOUT_S = 15.0
 OPEN_TIMEOUT_S = 10.0
+FIRST_PAUSE_S = 0.005
 AWAKE_MS = "1800000"
 OPEN = ("am", "start", "-W", "-a", "android.media.action.STILL_IMAGE_CAMERA")
 # (namespace, key) of the settings that prepare() changes and release() puts back.
@@ -28,7 +29,8 @@ class StockCamera:
     ``key`` is the key, or several pressed in order, that takes a photograph in this app: KEYCODE_CAMERA, often
     KEYCODE_VOLUME_DOWN or _UP, or "KEYCODE_FOCUS KEYCODE_CAMERA". ``formats`` are the files that each photograph must
     bring, the picture first: ("jpg",), ("heic",), ("jpg", "dng"); other files are left alone. A file counts as whole
-    when its final name has shown the same size, not zero, at two looks ``poll_s`` seconds apart.
+    when its final name has shown the same size, not zero, at two looks ``poll_s`` seconds apart. Until a name appears,
+    the looks come closer together at first, so that a fast camera is not kept waiting.
     """
 
     def __init__(
@@ -85,17 +87,19 @@ class StockCamera:
         end = self._clock() + timeout_s
         before = set(self._names(end))
         self._text("input", "keyevent", *self._keys)
-        sizes: dict[str, int] = {}
+        former: dict[str, int] = {}
+        pause_s = FIRST_PAUSE_S
         while True:
             fresh = self._fresh(before, end)
-            found = self._sizes(fresh, end)
-            whole = {name for name, size in found.items() if size > 0 and sizes.get(name) == size}
-            if fresh and whole == set(fresh) and {_format(name) for name in fresh} == set(self._formats):
-                return [self._one(kind, fresh, found) for kind in self._formats]
-            sizes = found
+            sizes = self._sizes(fresh, end)
+            complete = {_format(name) for name in fresh} == set(self._formats)
+            if complete and all(sizes.get(name, 0) > 0 and sizes[name] == former.get(name) for name in fresh):
+                return [self._one(kind, fresh, sizes) for kind in self._formats]
             if self._clock() > end:
-                raise self._nothing(fresh, found, timeout_s)
-            self._sleep(self._poll_s)
+                raise self._nothing(fresh, sizes, timeout_s)
+            former = sizes
+            pause_s = self._poll_s if fresh else min(self._poll_s, 1.5 * pause_s)
+            self._sleep(pause_s)
 
     def release(self) -> None:
         """Put the settings back, leave the camera and close it; a phone that is gone is left as it is."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import subprocess
 import sys
 import threading
@@ -97,7 +98,7 @@ def serve(settings: Mapping[str, Any], answer: Callable[[Mapping[str, Any]], Non
         }
         answer(
             {
-                **_start_phones(stack, settings["devices"], shoots),
+                **_start_phones(stack, settings["devices"], shoots, folder),
                 **_start_boards(stack, settings["devices"], shoots, folder),
             }
         )
@@ -117,13 +118,21 @@ def run_agent(words: list[str]) -> tuple[bytes, bytes, int]:
 
 
 def _start_phones(
-    stack: contextlib.ExitStack, devices: Sequence[Mapping[str, Any]], shoots: Mapping[str, Shoot]
+    stack: contextlib.ExitStack, devices: Sequence[Mapping[str, Any]], shoots: Mapping[str, Shoot], folder: Path
 ) -> dict[str, dict[str, Any]]:
-    """Switch the phones on and give what the controller must know to reach and use each."""
+    """Switch the phones on, each with empty storage, and give what the controller must know to reach and use each."""
     wanted = [device for device in devices if device["kind"] == "virtual-phone"]
     profiles = [_phone_profile(device) for device in wanted]
+    root = folder / "phones"
+    shutil.rmtree(root, ignore_errors=True)
     made = [
-        VirtualPhone(profile, shoot=shoots[device["name"]], seed=number, agent=run_agent if profile.termux else None)
+        VirtualPhone(
+            profile,
+            shoot=shoots[device["name"]],
+            seed=number,
+            agent=run_agent if profile.termux else None,
+            root=root / str(number),
+        )
         for number, (device, profile) in enumerate(zip(wanted, profiles, strict=True))
     ]
     ports = stack.enter_context(phones.serving(made)) if made else []

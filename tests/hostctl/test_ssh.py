@@ -64,6 +64,8 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]
     folder = tmp_path_factory.mktemp("sshd")
     (folder / "authorized_keys").write_text(make_key(folder / "key") + "\n")
     make_key(folder / "host_key")
+    second = ["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(folder / "second_key")]
+    subprocess.run(second, check=True, stdin=subprocess.DEVNULL)
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
     with socket.socket() as free:
@@ -78,7 +80,8 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]
         "StrictModes": "no",
         "Subsystem": "sftp internal-sftp",
     }
-    (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in options.items()))
+    lines = [f"{name} {value}\n" for name, value in options.items()]
+    (folder / "config").write_text("".join([*lines, f"HostKey {folder / 'second_key'}\n"]))
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             [SSHD, "-D", "-e", "-f", str(folder / "config")], stdin=subprocess.DEVNULL, stderr=log
@@ -327,3 +330,11 @@ def test_real_sshd_refuses_a_wrong_host_key(sshd: tuple[int, Path], tmp_path: Pa
     with contextlib.closing(transport_to(port, tmp_path, user=getpass.getuser())) as transport:
         with pytest.raises(Unauthorised, match="does not match"):
             transport.run(["true"], timeout_s=LIMIT_S)
+
+
+def test_a_pinned_key_that_is_not_the_servers_first_will_do(sshd: tuple[int, Path], tmp_path: Path) -> None:
+    port, folder = sshd
+    shutil.copy(folder / "key", tmp_path / "key")
+    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{port} {(folder / 'second_key.pub').read_text()}")
+    with contextlib.closing(transport_to(port, tmp_path, user=getpass.getuser())) as transport:
+        assert transport.run(["true"], timeout_s=LIMIT_S).exit_code == 0
