@@ -4,13 +4,15 @@
 """
 
 import argparse
+import hashlib
 from collections.abc import Callable, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from capture.scenes import write_scenes
 from device_agents.records import Scene
@@ -21,6 +23,7 @@ Colour = tuple[int, ...]
 Rng = np.random.Generator
 
 SIZE = 480  # pixels of a scene's side
+SEED = 1
 BIG = 2 * SIZE  # drawn at twice the size, then reduced, so that edges are smooth
 MID = BIG / 2
 LIGHT = np.array([-0.45, -0.6, 0.66])  # towards the lamp: left, up and front
@@ -53,8 +56,9 @@ def soccer_ball(rng: Rng) -> RGB:
     corners = np.array([(0, a, b * golden) for a in (-1, 1) for b in (-1, 1)])
     corners = np.concatenate([np.roll(corners, turn, axis=1) for turn in range(3)]) / np.hypot(1, golden)
     near = corners @ corners.T > 0.4
-    triples = [(i, j, k) for i in range(12) for j in range(i) for k in range(j) if near[i, j] and near[j, k] and near[i, k]]
-    faces = np.array([corners[list(triple)].sum(axis=0) for triple in triples])
+    threes = combinations(range(12), 3)
+    triples = [three for three in threes if near[np.ix_(three, three)].all()]
+    faces = np.array([corners[list(three)].sum(axis=0) for three in triples])
     faces /= np.linalg.norm(faces, axis=1, keepdims=True)
 
     def texture(normals: Floats) -> tuple[Floats, Floats]:
@@ -96,7 +100,9 @@ def analog_clock(rng: Rng) -> RGB:
         full = minute % 5 == 0
         pen.line((*at(340, minute), *at(316 if full else 328, minute)), fill=(30, 30, 30), width=10 if full else 4)
         if full:
-            pen.text(at(268, minute), str(minute // 5 or 12), fill=(25, 25, 28), font=ImageFont.load_default(68), anchor="mm")
+            pen.text(
+                at(268, minute), str(minute // 5 or 12), fill=(25, 25, 28), font=ImageFont.load_default(68), anchor="mm"
+            )
     for length, width, colour in ((180, 22, (20, 20, 22)), (264, 14, (20, 20, 22)), (288, 5, (190, 25, 25))):
         minute = rng.uniform(0, 60)
         pen.line((*at(-50, minute), *at(length, minute)), fill=colour, width=width)
@@ -156,7 +162,9 @@ def maze(rng: Rng) -> RGB:
         wall[(y + v) // 2, (x + u) // 2] = wall[v, u] = False
         trail.append((v, u))
     mask = Image.fromarray(wall).convert("L").resize((BIG, BIG), Image.Resampling.NEAREST)
-    low, high, rough = _pick(rng, ((205, 185, 140), (50, 100, 40), 16), (PAPER, (40, 50, 90), 3), (PAPER, (70, 45, 40), 3))
+    low, high, rough = _pick(
+        rng, ((205, 185, 140), (50, 100, 40), 16), (PAPER, (40, 50, 90), 3), (PAPER, (70, 45, 40), 3)
+    )
     layer = _ground(rng, low)
     layer.paste((20, 18, 15), (8, 12), mask.filter(ImageFilter.GaussianBlur(5)).point(lambda value: value * 0.6))
     hedge = np.asarray(_ground(rng, high)) + rng.normal(0, rough, (BIG, BIG, 1))
@@ -169,8 +177,8 @@ def ladybug(rng: Rng) -> RGB:
     layer, pen = _layer()
     for side in (-1, 1):
         for y in (360, 520, 680):
-            knee = MID + side * 300
-            pen.line((MID + side * 180, y, knee, y - 20, knee + side * 45, y + 60), fill=(20, 18, 18), width=18)
+            knee = MID + side * 280
+            pen.line((MID + side * 180, y, knee, y - 20, knee + side * 20, y + 50), fill=(20, 18, 18), width=18)
         pen.line((MID + side * 50, 150, MID + side * 110, 60), fill=(20, 18, 18), width=9)
     pen.ellipse((MID - 112, 110, MID + 112, 300), fill=(18, 16, 16))
     pen.ellipse((MID - 170, 160, MID + 170, 400), fill=(26, 22, 22))
@@ -184,32 +192,24 @@ def ladybug(rng: Rng) -> RGB:
             pen.circle((MID + side * x, y), 44, fill=(22, 16, 16))
     _round(layer, box, gloss=0.6)
     ground = _ground(rng, _pick(rng, LAWN, (120, 150, 60), PAPER)).filter(ImageFilter.GaussianBlur(12))
-    return _place(ground, layer, rng, smallest=0.4, turn=180)
+    return _place(ground, layer, rng, smallest=0.55, turn=180)
 
 
-def strawberry(rng: Rng) -> RGB:
-    """A red berry with yellow seeds and green leaves."""
-    layer, pen = _layer()
-    t = np.linspace(0, 2 * np.pi, 200)
-    outline = np.stack([MID + 300 * np.sin(t) * (0.8 + 0.24 * np.cos(t)), 500 - 330 * np.cos(t)], axis=-1)
-    pen.polygon([tuple(point) for point in outline], fill=_jitter(rng, (205, 18, 28), 12))
-    body = layer.getchannel("A")
-    for row in range(-9, 10):
-        for column in range(-6, 7):
-            x, y = MID + (column + row % 2 / 2) * 66 + rng.normal(0, 3), 500 + row * 40 + rng.normal(0, 3)
-            pen.ellipse((x - 12, y - 15, x + 12, y + 15), fill=(150, 10, 18))
-            pen.ellipse((x - 6, y - 10, x + 6, y + 10), fill=(238, 205, 90))
-    layer.putalpha(body)
-    _round(layer, (MID - 300, 170, MID + 300, 830), gloss=0.5)
-    pen = ImageDraw.Draw(layer)
-    for angle in np.linspace(-0.1, 1.1, 9) * np.pi + rng.uniform(-0.1, 0.1, 9):
-        along, across = np.array([np.cos(angle), 0.6 * np.sin(angle)]), np.array([-np.sin(angle), np.cos(angle)]) * 30
-        length = along * rng.uniform(160, 230)
-        leaf = [across, length / 2 + across * 1.2, length, length / 2 - across * 1.2, -across]
-        points = [(MID + x, 190 + y) for x, y in leaf]
-        pen.polygon(points, fill=_jitter(rng, (70, 140, 45), 16), outline=(45, 95, 30))
-    pen.line((MID, 190, MID + 20, 90), fill=(85, 150, 55), width=16)
-    return _place(_ground(rng, _pick(rng, PAPER, TABLE, LAWN)), layer, rng, smallest=0.35, turn=60)
+def balloon(rng: Rng) -> RGB:
+    """One to four toy balloons on their strings."""
+    layer, _ = _layer()
+    colours = ((215, 30, 40), (245, 190, 30), (40, 90, 205), (60, 165, 70), (225, 70, 160))
+    for _ in range(int(rng.integers(1, 5))):
+        one, pen = _layer()
+        x, y, colour = rng.uniform(250, 710), rng.uniform(220, 460), _pick(rng, *colours)
+        string = [(x + 14 * np.sin(v / 60), v) for v in np.arange(y + 200, BIG, 15)]
+        pen.line(string, fill=(235, 235, 235), width=4)
+        pen.polygon([(x, y + 170), (x - 18, y + 208), (x + 18, y + 208)], fill=_scaled(colour, 0.7))
+        box = x - 145, y - 175, x + 145, y + 185
+        pen.ellipse(box, fill=_jitter(rng, colour))
+        _round(one, box, gloss=0.7)
+        layer.alpha_composite(one)
+    return _place(_ground(rng, _pick(rng, BLUE_SKY, WALL, LAWN)), layer, rng, smallest=0.4, turn=10, shadow=0.2)
 
 
 def umbrella(rng: Rng) -> RGB:
@@ -238,7 +238,9 @@ def envelope(rng: Rng) -> RGB:
     pen.line([(left, bottom), (MID, 495), (right, bottom)], fill=_scaled(paper, 0.72), width=4)
     flap, flap_pen = _layer()
     flap_pen.polygon([(left, top), (right, top), middle], fill=paper)
-    layer.paste((40, 36, 30), (0, 10), flap.getchannel("A").filter(ImageFilter.GaussianBlur(8)).point(lambda v: v * 0.5))
+    layer.paste(
+        (40, 36, 30), (0, 10), flap.getchannel("A").filter(ImageFilter.GaussianBlur(8)).point(lambda v: v * 0.5)
+    )
     layer.alpha_composite(flap)
     pen.line([(left, top), middle, (right, top)], fill=_scaled(paper, 0.75), width=4)
     return _place(_ground(rng, _pick(rng, TABLE, (110, 130, 150), PAPER)), layer, rng, smallest=0.35, turn=40)
@@ -258,11 +260,31 @@ def candle(rng: Rng) -> RGB:
     flame, flame_pen = _layer()
     for part, colour in ((1.0, (255, 150, 40)), (0.7, (255, 215, 110)), (0.42, (255, 250, 220))):
         half = 40 * part * np.sin(np.pi * t**0.6)
-        points = [(MID + side * x, top - 25 - 170 * part * y) for side, way in ((1, 1), (-1, -1)) for x, y in zip(half[::way], t[::way], strict=True)]
-        flame_pen.polygon(points, fill=colour)
+        up = [(MID + x, top - 25 - 170 * part * y) for x, y in zip(half, t, strict=True)]
+        down = [(2 * MID - x, y) for x, y in reversed(up)]
+        flame_pen.polygon(up + down, fill=colour)
     layer.alpha_composite(flame.filter(ImageFilter.GaussianBlur(40)))
     layer.alpha_composite(flame)
-    return _place(_ground(rng, _pick(rng, NIGHT, (60, 40, 34), TABLE)), layer, rng, smallest=0.35, turn=4, shadow=0.2)
+    return _place(_ground(rng, _pick(rng, NIGHT, (60, 40, 34), TABLE)), layer, rng, smallest=0.5, turn=4, shadow=0.2)
+
+
+def draw_scenes(folder: Path, *, count: int) -> Path:
+    """Draw ``count`` scenes, the classes in turn, and give the path of their scenes.csv.
+
+    A scene's cluster is its class's drawing: pictures by one function are alike, however the dice fell.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    scenes = []
+    for number in range(count):
+        kind = CLASSES[number % len(CLASSES)]
+        cluster = kind.draw.__name__.replace("_", "-")
+        name = f"{cluster}-{number // len(CLASSES) + 1}"
+        file = folder / f"{name}.png"
+        Image.fromarray(kind.draw(np.random.default_rng([SEED, number]))).save(file, optimize=True)
+        digest = hashlib.sha256(file.read_bytes()).hexdigest()
+        scenes.append(Scene(name, str(file), digest, kind.labels, (), cluster, kind.name))
+    write_scenes(scenes, folder / "scenes.csv")
+    return folder / "scenes.csv"
 
 
 def _ball(texture: Callable[[Floats], tuple[Floats, Floats]], rng: Rng, *, gloss: float) -> Image.Image:
@@ -304,7 +326,9 @@ def _place(
 ) -> RGB:
     """Turn, reduce and set down what was drawn, with its shadow; then haze, dim or bright light, and noise."""
     side = int(BIG * rng.uniform(smallest, largest))
-    layer = layer.rotate(rng.uniform(-turn, turn), Image.Resampling.BICUBIC).resize((side, side), Image.Resampling.LANCZOS)
+    layer = layer.rotate(rng.uniform(-turn, turn), Image.Resampling.BICUBIC).resize(
+        (side, side), Image.Resampling.LANCZOS
+    )
     room = abs(BIG - side) // 3 + 1
     x, y = (int((BIG - side) / 2 + shift) for shift in rng.integers(-room, room + 1, 2))
     dark = Image.new("L", (BIG, BIG))
@@ -313,8 +337,8 @@ def _place(
     ground.paste(layer, (x, y), layer)
     small = np.asarray(ground.resize((SIZE, SIZE), Image.Resampling.LANCZOS), dtype=np.float64)
     v, u = np.mgrid[-1 : 1 : SIZE * 1j, -1 : 1 : SIZE * 1j]
-    angle, haze = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.55) ** 1.5
-    light = rng.uniform(0.55, 1.1) * (1 + 0.16 * (u * np.cos(angle) + v * np.sin(angle)) - 0.1 * (u**2 + v**2))
+    angle, haze = rng.uniform(0, 2 * np.pi), rng.uniform(0, 0.45) ** 1.5
+    light = rng.uniform(0.65, 1.1) * (1 + 0.16 * (u * np.cos(angle) + v * np.sin(angle)) - 0.1 * (u**2 + v**2))
     hazy = small * (1 - haze) + haze * np.array([168, 172, 178])
     return np.asarray(_image(hazy * light[..., None] + rng.normal(0, 4, small.shape)))
 
@@ -323,7 +347,9 @@ def _ground(rng: Rng, colour: Colour, *, blades: bool = False) -> Image.Image:
     """A soft background: a gradient with large blotches, or blades of grass."""
     top, bottom = (np.array(_jitter(rng, colour)) for _ in range(2))
     slope = np.linspace(0, 1, BIG)[:, None, None]
-    blotches = Image.fromarray(rng.integers(0, 256, (7, 7), dtype=np.uint8)).resize((BIG, BIG), Image.Resampling.BICUBIC)
+    blotches = Image.fromarray(rng.integers(0, 256, (7, 7), dtype=np.uint8)).resize(
+        (BIG, BIG), Image.Resampling.BICUBIC
+    )
     image = _image(top * (1 - slope) + bottom * slope + (np.asarray(blotches, dtype=float)[..., None] - 128) * 0.12)
     if blades:
         pen = ImageDraw.Draw(image)
@@ -380,8 +406,15 @@ CLASSES = (
     Drawn("spider web", ("n04275548",), spider_web),
     Drawn("maze", ("n03733281",), maze),
     Drawn("ladybug", ("n02165456",), ladybug),
-    Drawn("strawberry", ("n07745940",), strawberry),
+    Drawn("balloon", ("n02782093",), balloon),
     Drawn("umbrella", ("n04507155",), umbrella),
     Drawn("envelope", ("n03291819",), envelope),
     Drawn("candle", ("n02948072",), candle),
 )
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.drawn_scenes", description=__doc__)
+    parser.add_argument("folder", type=Path, help="where to write the pictures and scenes.csv")
+    parser.add_argument("--count", type=int, default=48, help="how many scenes (default: 48)")
+    asked = parser.parse_args()
+    print(draw_scenes(asked.folder, count=asked.count))

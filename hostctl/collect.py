@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -25,28 +26,34 @@ CROP_QUALITY = 92
 THUMBNAIL_SIDE = 160
 
 
+class Painted(Protocol):
+    """What the display said of the frame it painted: its layout, and the scene's box in it."""
+
+    @property
+    def layout(self) -> screen.Layout:
+        """Where markers and codes lie."""
+        ...
+
+    @property
+    def box(self) -> screen.Box:
+        """Where the scene lies: left, top, right, bottom."""
+        ...
+
+
 @dataclass(frozen=True)
 class Photograph:
-    """Files that a device wrote for a step, and when; durations are in seconds."""
+    """Files that a device wrote for a step, of which frame, and when; durations are in seconds."""
 
     step: Step
     device: Device
+    painted: Painted
     files: tuple[RemoteFile, ...]
     attempt: int
     started_utc: str
     durations: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Expected:
-    """What a photograph must show: a frame of this layout with the scene in this box."""
-
-    layout: screen.Layout
-    box: tuple[int, int, int, int]
-    limits: screen.Limits
-
-
-def collect(photograph: Photograph, *, expected: Expected, run: Run, spool: Path, clock: Callable[[], float]) -> str:
+def collect(photograph: Photograph, *, limits: screen.Limits, run: Run, spool: Path, clock: Callable[[], float]) -> str:
     """Bring a photograph home, verify and commit it; give the reason it was refused for, or "" if it is accepted.
 
     A refused photograph is kept too: its file and its reason stand in the run beside the accepted ones, so that a
@@ -56,7 +63,7 @@ def collect(photograph: Photograph, *, expected: Expected, run: Run, spool: Path
     pulled = [_pull(photograph, file, spool) for file in photograph.files]
     photograph.durations["pull_s"] = clock() - started
     try:
-        return _commit(photograph, pulled, expected, run, clock)
+        return _commit(photograph, pulled, limits, run, clock)
     finally:
         for path in pulled:
             path.unlink(missing_ok=True)
@@ -79,7 +86,7 @@ def _pull(photograph: Photograph, file: RemoteFile, spool: Path) -> Path:
 
 
 def _commit(
-    photograph: Photograph, pulled: list[Path], expected: Expected, run: Run, clock: Callable[[], float]
+    photograph: Photograph, pulled: list[Path], limits: screen.Limits, run: Run, clock: Callable[[], float]
 ) -> str:
     """Verify the pulled files and write them to the run, accepted or refused; give the reason, "" if accepted."""
     started = clock()
@@ -96,8 +103,8 @@ def _commit(
             data,
             run,
         )
-    proof = screen.read_proof(rgb, layout=expected.layout, box=expected.box)
-    reason = "; ".join(screen.judge(proof, stimulus=photograph.step.stimulus, limits=expected.limits))
+    proof = screen.read_proof(rgb, layout=photograph.painted.layout, box=photograph.painted.box)
+    reason = "; ".join(screen.judge(proof, stimulus=photograph.step.stimulus, limits=limits))
     if reason:
         return _refuse(photograph, reason, data, run)
     crop = screen.rectify(rgb, proof.corners)

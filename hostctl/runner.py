@@ -20,7 +20,7 @@ from analysis.store import Run
 from capture import screen
 from device_agents.errors import DeviceError, KitError
 from device_agents.records import Scene, Step
-from hostctl.collect import Expected, Photograph, collect
+from hostctl.collect import Painted, Photograph, collect
 from hostctl.device import Device
 from hostctl.lab import SessionSettings
 
@@ -33,8 +33,8 @@ class Screen(Protocol):
 
     def show(
         self, scene: Scene, stimulus: int, *, next_scene: tuple[Scene, int] | None = None, timeout_s: float
-    ) -> object:
-        """Show a scene and wait until it is painted and settled."""
+    ) -> Painted:
+        """Show a scene and wait until it is painted and settled; say where it lies."""
         ...
 
 
@@ -57,10 +57,8 @@ class Session:
     scenes: Mapping[str, Scene]
     devices: Sequence[Device]
     display: Screen
-    layout: screen.Layout
     settings: SessionSettings
     spool: Path
-    boxes: Mapping[str, tuple[int, int, int, int]]
     display_timeout_s: float
     limits: screen.Limits = field(default_factory=screen.Limits)
     clock: Callable[[], float] = time.monotonic
@@ -101,9 +99,9 @@ def _one_round(session: Session, todo: Sequence[Step], total: int) -> list[Step]
     with ThreadPoolExecutor(len(by_name), "fire") as fire, ThreadPoolExecutor(len(by_name), "home") as home:
         try:
             for group, following in _with_next(stimuli):
-                _show(session, group[0], following[0] if following else None)
+                painted = _show(session, group[0], following[0] if following else None)
                 shots = [
-                    (step, fire.submit(_shoot, session, step, by_name[step.device]))
+                    (step, fire.submit(_shoot, session, step, by_name[step.device], painted))
                     for step in group
                     if step.device not in session.out
                 ]
@@ -128,15 +126,16 @@ def _with_next(groups: Sequence[list[Step]]) -> Iterable[tuple[list[Step], list[
     return itertools.zip_longest(groups, groups[1:])
 
 
-def _show(session: Session, step: Step, following: Step | None) -> None:
+def _show(session: Session, step: Step, following: Step | None) -> Painted:
     upcoming = (session.scenes[following.scene], following.stimulus) if following else None
     start = session.clock()
     scene = session.scenes[step.scene]
-    session.display.show(scene, step.stimulus, next_scene=upcoming, timeout_s=session.display_timeout_s)
+    painted = session.display.show(scene, step.stimulus, next_scene=upcoming, timeout_s=session.display_timeout_s)
     _note(session, "show", "", step.stimulus, start)
+    return painted
 
 
-def _shoot(session: Session, step: Step, device: Device) -> Photograph | None:
+def _shoot(session: Session, step: Step, device: Device, painted: Painted) -> Photograph | None:
     """Make one device take its photograph; None if it failed, which is recorded."""
     started = datetime.now(UTC).isoformat(timespec="milliseconds")
     start = session.clock()
@@ -149,7 +148,7 @@ def _shoot(session: Session, step: Step, device: Device) -> Photograph | None:
         return None
     session.failures_in_a_row[device.name] = 0
     _note(session, "shoot", device.name, step.stimulus, start)
-    return Photograph(step, device, tuple(files), attempt, started, {"shoot_s": session.clock() - start})
+    return Photograph(step, device, painted, tuple(files), attempt, started, {"shoot_s": session.clock() - start})
 
 
 def _bring_home(session: Session, photograph: Photograph, slots: threading.BoundedSemaphore, total: int) -> str:
@@ -157,8 +156,7 @@ def _bring_home(session: Session, photograph: Photograph, slots: threading.Bound
     step = photograph.step
     start = session.clock()
     try:
-        expected = Expected(session.layout, session.boxes[step.scene], session.limits)
-        reason = collect(photograph, expected=expected, run=session.run, spool=session.spool, clock=session.clock)
+        reason = collect(photograph, limits=session.limits, run=session.run, spool=session.spool, clock=session.clock)
     except DeviceError as problem:
         reason = str(problem)
         _failed(session, step, reason, photograph.started_utc, photograph.durations)

@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from analysis.store import Run, check_space
-from capture import screen
 from device_agents.errors import DeviceError
 from device_agents.predict import default_environment, hash_file
 from device_agents.records import Scene, Step
@@ -33,7 +32,6 @@ from hostctl.transport import LocalTransport
 PHOTOGRAPH_BYTES = {"virtual": 1_500_000, "jpg": 6_000_000, "dng": 25_000_000}  # with crop and thumbnail; for estimates
 VIEW = "rectified-pillow"  # what the model sees of a photograph; the one view that a board without OpenCV has too
 MOVE_TIMEOUT_S = 120.0
-ORIENTATION, QUARTER_TURNED = 0x0112, 5  # EXIF: orientations 5 to 8 swap the sides
 log = logging.getLogger("instability")
 
 
@@ -125,7 +123,6 @@ def _note_devices(run: Run, laboratory: Laboratory) -> None:
 def _photograph(
     run: Run, lab: Lab, laboratory: Laboratory, scenes: Sequence[Scene], missing: Sequence[Step], progress: Progress
 ) -> None:
-    layout = laboratory.display.layout(timeout_s=lab.display.timeout_s)
     spool = run.folder / "lab" / "spool"
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(parents=True)
@@ -134,10 +131,8 @@ def _photograph(
         scenes={scene.scene: scene for scene in scenes},
         devices=laboratory.devices,
         display=laboratory.display,
-        layout=layout,
         settings=lab.session,
         spool=spool,
-        boxes=SceneBoxes(layout, {scene.scene: Path(scene.file) for scene in scenes}),
         display_timeout_s=lab.display.timeout_s,
         progress=partial(_report, progress),
         move=partial(_move, lab, laboratory),
@@ -203,36 +198,6 @@ def _predict(run: Run, chosen: Chosen, assignments: Sequence[Assignment], stage:
     for failure in predict_run(run, chosen.path, chosen.sidecar, assignments, workers=workers, progress=said):
         log.warning("%s", failure)
         progress(stage, 0, 0, failure)
-
-
-class SceneBoxes(Mapping[str, "tuple[int, int, int, int]"]):
-    """Where each scene lies on the screen, worked out from its file's size when first asked for."""
-
-    def __init__(self, layout: screen.Layout, files: Mapping[str, Path]) -> None:
-        """Keep the layout and the files; nothing is read yet."""
-        self._layout, self._files = layout, files
-        self._boxes: dict[str, tuple[int, int, int, int]] = {}
-
-    def __getitem__(self, scene: str) -> tuple[int, int, int, int]:
-        if scene not in self._boxes:
-            height, width = _upright_size(self._files[scene])
-            self._boxes[scene] = screen.scene_box(height, width, self._layout)
-        return self._boxes[scene]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._files)
-
-    def __len__(self) -> int:
-        return len(self._files)
-
-
-def _upright_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture file as it is shown, turned by its EXIF orientation; only its header is read."""
-    from PIL import Image
-
-    with Image.open(path) as image:
-        turned = image.getexif().get(ORIENTATION, 1) >= QUARTER_TURNED
-        return (image.width, image.height) if turned else (image.height, image.width)
 
 
 def _write_timeline(session: Session, path: Path) -> None:

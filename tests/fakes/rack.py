@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -40,6 +41,13 @@ def scenes(count: int) -> list[Scene]:
 BOX = screen.scene_box(72, 96, LAYOUT)
 
 
+class Painted(NamedTuple):
+    """Where the fake display says that the scene lies."""
+
+    layout: screen.Layout
+    box: screen.Box
+
+
 @dataclass
 class FakeDisplay:
     """Keeps what is painted; `late` stimuli are acknowledged while the former frame is still on the glass."""
@@ -53,6 +61,7 @@ class FakeDisplay:
         self.before = self.frame
         self.frame = screen.render_frame(picture_of(scene.scene), stimulus=stimulus, layout=LAYOUT).rgb
         self.shown.append(stimulus)
+        return Painted(LAYOUT, BOX)
 
     @property
     def glass(self) -> np.ndarray:

@@ -9,7 +9,7 @@ from device_agents.errors import BadInput
 from hostctl.lab import SessionSettings
 from hostctl.plans import sweep
 from hostctl.runner import Session, run_session
-from tests.fakes.rack import BOX, LAYOUT, FakeDisplay, device, scenes
+from tests.fakes.rack import BOX, FakeDisplay, device, scenes
 
 
 class Rack:
@@ -31,10 +31,8 @@ class Rack:
             scenes={scene.scene: scene for scene in self.scenes},
             devices=self.devices,
             display=self.display,
-            layout=LAYOUT,
             settings=SessionSettings(angles=tuple(angles), repeats=repeats),
             spool=tmp_path / "spool",
-            boxes={scene.scene: BOX for scene in self.scenes},
             display_timeout_s=10.0,
             move=self.moves.append,
         )
@@ -152,9 +150,10 @@ def test_the_next_scene_is_shown_while_photographs_come_home(rack, monkeypatch):
     waited = []
 
     def showing(scene, stimulus, **rest):
-        show(scene, stimulus, **rest)
+        painted = show(scene, stimulus, **rest)
         if len(one.display.shown) == 2:
             shown_twice.set()
+        return painted
 
     def pulling(transport, remote, local):
         waited.append(shown_twice.wait(timeout=30))  # the pull of the first photograph outlasts the second show
@@ -195,7 +194,7 @@ def test_ctrl_c_keeps_what_came_home(rack, monkeypatch):
     def interrupted(scene, stimulus, **rest):
         if len(one.display.shown) == 2:
             raise KeyboardInterrupt
-        show(scene, stimulus, **rest)
+        return show(scene, stimulus, **rest)
 
     monkeypatch.setattr(one.display, "show", interrupted)
     with pytest.raises(KeyboardInterrupt):

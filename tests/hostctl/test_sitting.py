@@ -5,9 +5,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from PIL import Image
 
-from capture import screen
 from device_agents.errors import BadInput, DeviceError
 from hostctl import sitting
 from hostctl.lab import parse_lab
@@ -66,19 +64,6 @@ def test_a_session_is_refused_below_the_reserve(tmp_path):
     with pytest.raises(BadInput, match="not enough space at .*in reserve"):
         sitting.sit(lab, scenes=scenes(2), out=tmp_path / "run", model=None, progress=lambda *_: None)
     assert not (tmp_path / "run").exists()
-
-
-def test_a_scene_lies_where_it_is_shown_upright(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by a quarter
-    Image.new("RGB", (200, 100)).save(tmp_path / "a.jpg", exif=exif)
-    Image.new("RGB", (200, 100)).save(tmp_path / "b.png")
-    layout = screen.layout_for(480, 640)
-    boxes = sitting.SceneBoxes(layout, {"a": tmp_path / "a.jpg", "b": tmp_path / "b.png"})
-    assert boxes["a"] == screen.scene_box(200, 100, layout)
-    assert boxes["b"] == screen.scene_box(100, 200, layout)
-    assert list(boxes) == ["a", "b"]
-    assert len(boxes) == 2
 
 
 def test_the_settings_of_a_run_are_the_labs_whole():
