@@ -62,7 +62,7 @@ def sit(lab: Lab, *, scenes: Sequence[Scene], out: Path, model: str | None, prog
             by_name = {scene.scene: scene for scene in scenes}
             said = partial(progress, "screen", 0, 0)
             with opened(lab, folder=out / "lab", waiting=said, names=names, scenes=by_name) as laboratory:
-                _note_devices(run, laboratory)
+                _note_devices(run, lab, laboratory)
                 if missing:
                     _photograph(run, lab, laboratory, scenes, missing, progress)
                 if chosen:
@@ -107,8 +107,9 @@ def _owing(run: Run, lab: Lab, chosen: Chosen | None) -> list[str]:
     return [name for name in agents if any(one.picture not in done for one in run.picture_records({"device": name}))]
 
 
-def _note_devices(run: Run, laboratory: Laboratory) -> None:
+def _note_devices(run: Run, lab: Lab, laboratory: Laboratory) -> None:
     """Record what each device says of itself, and those that are out of reach; raises DeviceError if all are."""
+    by_name = {device.name: device for device in lab.devices}
     for name, reason in laboratory.failures.items():
         run.add_failure(f"device {name}", reason)
         log.warning("%s: %s", name, reason)
@@ -116,7 +117,7 @@ def _note_devices(run: Run, laboratory: Laboratory) -> None:
         reasons = "\n".join(f"  - {name}: {reason}" for name, reason in laboratory.failures.items())
         raise DeviceError(f"expected at least one device, none can be reached:\n{reasons}")
     for device in laboratory.devices:
-        settings = {key: getattr(device.settings, key) for key in ("kind", "camera", "place")}
+        settings = {key: getattr(by_name[device.name], key) for key in ("kind", "camera", "phone", "place")}
         run.add_device(device.name, {**settings, **device.identify()}, clock_offset_s(device.transport))
 
 
@@ -193,6 +194,8 @@ def _host(lab: Lab, chosen: Chosen) -> Assignment:
 
 def _predict(run: Run, chosen: Chosen, assignments: Sequence[Assignment], stage: str, progress: Progress) -> None:
     assignments = [assignment for assignment in assignments if assignment.devices]
+    if not assignments:
+        return
     workers = os.cpu_count() or 1
     said = partial(progress, stage)
     for failure in predict_run(run, chosen.path, chosen.sidecar, assignments, workers=workers, progress=said):
