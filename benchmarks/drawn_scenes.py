@@ -110,7 +110,7 @@ def traffic_light(rng: Rng) -> RGB:
         pen.circle(middle, 87, fill=colour if lamp == lit else scaled(colour, 0.25))
         if lamp == lit:
             pen.circle(middle, 55, fill=scaled(colour, 1.25))
-    return place(draw_ground(rng, pick(rng, BLUE_SKY, (160, 170, 180), NIGHT)), layer, rng, smallest=0.3, turn=4)
+    return place(draw_ground(rng, pick(rng, BLUE_SKY, (160, 170, 180), NIGHT)), layer, rng, smallest=0.5, turn=4)
 
 
 def spider_web(rng: Rng) -> RGB:
@@ -167,11 +167,11 @@ def ladybug(rng: Rng) -> RGB:
     for side in (-1, 1):
         for y in (360, 520, 680):
             knee = MID + side * 280
-            pen.line((MID + side * 180, y, knee, y - 20, knee + side * 20, y + 50), fill=(20, 18, 18), width=18)
+            pen.line((MID + side * 180, y, knee, y - 20, knee + side * 20, y + 50), fill=(20, 18, 18), width=12)
         pen.line((MID + side * 50, 150, MID + side * 110, 60), fill=(20, 18, 18), width=9)
     pen.ellipse((MID - 112, 110, MID + 112, 300), fill=(18, 16, 16))
     pen.ellipse((MID - 170, 160, MID + 170, 400), fill=(26, 22, 22))
-    red = jitter(rng, pick(rng, (205, 30, 18), (215, 75, 15)), 12)
+    red = jitter(rng, pick(rng, (205, 30, 18), (210, 50, 15)), 12)
     box = MID - 250, 230, MID + 250, 800
     pen.ellipse(box, fill=red)
     pen.line((MID, 230, MID, 800), fill=(30, 10, 10), width=8)
@@ -180,8 +180,8 @@ def ladybug(rng: Rng) -> RGB:
         for x, y in ((0, 300), (105, 400), (150, 540), (80, 670)):
             pen.circle((MID + side * x, y), 44, fill=(22, 16, 16))
     bulge_out(layer, box, gloss=0.6)
-    ground = draw_ground(rng, pick(rng, LAWN, (120, 150, 60), PAPER)).filter(ImageFilter.GaussianBlur(12))
-    return place(ground, layer, rng, smallest=0.55, turn=180)
+    ground = draw_ground(rng, pick(rng, LAWN, (120, 150, 60))).filter(ImageFilter.GaussianBlur(12))
+    return place(ground, layer, rng, smallest=0.6, turn=60)
 
 
 def balloon(rng: Rng) -> RGB:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 SSH_PORT = 22
+HOST_KEY_KINDS = "ssh-ed25519,ecdsa-sha2-nistp*,rsa-sha2-256,rsa-sha2-512"
 KEEP_ALIVE_S, KEEP_ALIVE_MISSES = 10, 3
 CLOSE_TIMEOUT_S = 5.0
 PIN = (
@@ -249,8 +250,8 @@ class SshTransport:
                 f"{self.name}: expected a private key without passphrase, got {self._key}: {problem}"
             ) from problem
 
-    def _host_key_kinds(self, where: str) -> str:
-        """The kinds of host key to ask for: those in the file first, then all others, as OpenSSH does.
+    def _host_key_kinds(self, where: str) -> str | tuple[()]:
+        """The kinds of host key to ask for: those in the file first, then others, as OpenSSH does; () is asyncssh's.
 
         With only the first, a board that has another kind breaks the connection before anybody can say why.
         """
@@ -259,13 +260,13 @@ class SshTransport:
         wanted = f"{where}: expected the board's host key in {self._known_hosts}"
         port = None if self._port == SSH_PORT else self._port
         try:
-            pinned = asyncssh.match_known_hosts(str(self._known_hosts), self._host, "", port)[0]
+            pinned, authorities, *_ = asyncssh.match_known_hosts(str(self._known_hosts), self._host, "", port)
         except FileNotFoundError as problem:
             raise Unauthorised(f"{wanted}, got no such file; {PIN}") from problem
         except (OSError, ValueError) as problem:
             raise BadInput(f"{wanted}, got: {problem}") from problem
         kinds = [kind.decode() for key in pinned for kind in key.sig_algorithms]
-        return "^" + ",".join(kinds) if kinds else "default"
+        return ",".join([*kinds, HOST_KEY_KINDS]) if kinds and not authorities else ()
 
     async def _wrong_host_key(self, where: str, problem: Exception) -> str:
         try:
