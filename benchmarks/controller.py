@@ -18,7 +18,7 @@ from capture.scenes import read_scenes
 from hostctl.lab import parse_lab
 from hostctl.sitting import sit
 
-SCENES = 24
+SCENES = 40
 
 
 def bench() -> Iterator[str]:

@@ -261,7 +261,6 @@ class DisplayServer:
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._thread.join()
-            self._server.close()
 
     @property
     def url(self) -> str:

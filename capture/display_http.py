@@ -28,7 +28,7 @@ class _Handler(WSGIRequestHandler):
 
 
 class CleanServer(ThreadedWSGIServer):
-    """Werkzeug's threaded server, which on close() also ends the connections that are open and joins their threads.
+    """Werkzeug's threaded server, which also ends the connections that are open and joins their threads.
 
     Browsers keep connections open without asking anything, and a stream of events never ends by itself.
     """
@@ -67,7 +67,7 @@ class CleanServer(ThreadedWSGIServer):
                 with contextlib.suppress(OSError):  # it may have ended by itself in this moment
                     connection.shutdown(socket.SHUT_RDWR)
 
-    def close(self) -> None:
-        """Stop answering, cut what is open and wait for the threads; call it after shutdown()."""
+    def server_close(self) -> None:
+        """Cut what is open, then wait for the threads; werkzeug calls this itself when it stops serving."""
         self.drop_connections()
-        self.server_close()
+        super().server_close()

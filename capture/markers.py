@@ -13,6 +13,7 @@ Points = NDArray[np.float64]  # (n, 2): x right, y down, pixel centres at intege
 Grey = NDArray[np.uint8]  # (height, width)
 
 SEARCH_SIDE = 640  # quadrilaterals are looked for in a picture shrunk to between this and twice this many pixels
+LEAST_PERIMETER = 0.06  # of a marker, as a share of the picture's longer side: the screen fills a quarter of its width
 INLIER_CELLS = 0.75  # a corner further off than this many cells is no corner of ours
 LEAST_MATCH = 0.8  # correlation of 16 bits
 BORDER = np.pad(np.zeros((4, 4), bool), 1, constant_values=True)
@@ -55,7 +56,8 @@ def _parameters() -> Any:
 
     parameters = cv2.aruco.DetectorParameters()
     parameters.adaptiveThreshWinSizeMin, parameters.adaptiveThreshWinSizeMax = 7, 55
-    parameters.adaptiveThreshWinSizeStep = 16
+    parameters.adaptiveThreshWinSizeStep = 24
+    parameters.minMarkerPerimeterRate = LEAST_PERIMETER
     parameters.minGroupDistance = parameters.minMarkerDistanceRate = 0.01
     return parameters
 

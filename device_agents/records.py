@@ -7,6 +7,7 @@ that a newer agent and an older host notice each other.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ class Environment:
     threads: int = 1
     machine: str = "host"
 
-    @property
+    @functools.cached_property
     def environment(self) -> str:
         """The environment's unique name: 16 hexadecimal digits of the sha256 of its canonical JSON."""
         return hashlib.sha256(to_line(self).encode()).hexdigest()[:16]

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
-
-import numpy as np
 
 from analysis.store import Run
 from capture import screen
 from capture.raw import RAW_SUFFIXES, read_raw
-from device_agents.decode import DECODERS
 from device_agents.errors import CommandFailed
-from device_agents.preprocess import FAILURES
+from device_agents.predict import hash_file
 from device_agents.records import Picture, Step
 from hostctl.device import Device
+from hostctl.examine import Examine, Examined, Question
 from hostctl.shutter import RemoteFile
 from hostctl.stock_camera import remote_sha256
-
-CROP_QUALITY = 92
-THUMBNAIL_SIDE = 160
 
 
 class Painted(Protocol):
@@ -53,7 +47,15 @@ class Photograph:
     durations: dict[str, float] = field(default_factory=dict)
 
 
-def collect(photograph: Photograph, *, limits: screen.Limits, run: Run, spool: Path, clock: Callable[[], float]) -> str:
+def collect(
+    photograph: Photograph,
+    *,
+    limits: screen.Limits,
+    examine: Examine,
+    run: Run,
+    spool: Path,
+    clock: Callable[[], float],
+) -> str:
     """Bring a photograph home, verify and commit it; give the reason it was refused for, or "" if it is accepted.
 
     A refused photograph is kept too: its file and its reason stand in the run beside the accepted ones, so that a
@@ -63,7 +65,18 @@ def collect(photograph: Photograph, *, limits: screen.Limits, run: Run, spool: P
     pulled = [_pull(photograph, file, spool) for file in photograph.files]
     photograph.durations["pull_s"] = clock() - started
     try:
-        return _commit(photograph, pulled, limits, run, clock)
+        pictures = [path for path in pulled if path.suffix not in RAW_SUFFIXES]
+        if not pictures:
+            return _refuse(photograph, "expected a picture, got only a raw", pulled[0], run)
+        painted = photograph.painted
+        question = Question(pictures[0], photograph.step.stimulus, painted.layout, painted.box, limits)
+        started = clock()
+        examined = examine(question)
+        photograph.durations["examine_s"] = clock() - started
+        if examined.reason:
+            return _refuse(photograph, examined.reason, pictures[0], run)
+        _commit(photograph, pulled, examined, run)
+        return ""
     finally:
         for path in pulled:
             path.unlink(missing_ok=True)
@@ -76,7 +89,7 @@ def _pull(photograph: Photograph, file: RemoteFile, spool: Path) -> Path:
     local = spool / f"{digest}{Path(file.path).suffix.lower()}"
     photograph.device.transport.pull(file.path, local)
     there = remote_sha256(photograph.device.transport, file.path)
-    here = hashlib.sha256(local.read_bytes()).hexdigest()
+    here = hash_file(local)
     if there != here:
         local.unlink()
         raise CommandFailed(
@@ -85,44 +98,24 @@ def _pull(photograph: Photograph, file: RemoteFile, spool: Path) -> Path:
     return local
 
 
-def _commit(
-    photograph: Photograph, pulled: list[Path], limits: screen.Limits, run: Run, clock: Callable[[], float]
-) -> str:
-    """Verify the pulled files and write them to the run, accepted or refused; give the reason, "" if accepted."""
-    started = clock()
-    pictures = [path for path in pulled if path.suffix not in RAW_SUFFIXES]
-    if not pictures:
-        return _refuse(photograph, "expected a picture, got only a raw", b"", run)
-    data = pictures[0].read_bytes()
-    try:
-        rgb = DECODERS["pillow"](data)
-    except FAILURES as problem:
-        return _refuse(
-            photograph,
-            f"not a whole picture: {str(problem).splitlines()[0] if str(problem) else type(problem).__name__}",
-            data,
-            run,
-        )
-    proof = screen.read_proof(rgb, layout=photograph.painted.layout, box=photograph.painted.box)
-    reason = "; ".join(screen.judge(proof, stimulus=photograph.step.stimulus, limits=limits))
-    if reason:
-        return _refuse(photograph, reason, data, run)
-    crop = screen.rectify(rgb, proof.corners)
-    parts = [data, _jpeg(crop), _jpeg(screen.thumbnail(crop, THUMBNAIL_SIDE))]
-    files = {hashlib.sha256(part).hexdigest(): part for part in parts}
-    records = [_picture(photograph, pictures[0].suffix, data, rgb.shape, list(files), proof.corners)]
+def _commit(photograph: Photograph, pulled: list[Path], examined: Examined, run: Run) -> None:
+    """Write an accepted photograph to the run, with its crop, its thumbnail and the raw that came with it."""
+    crop, thumbnail = (hashlib.sha256(part).hexdigest() for part in (examined.crop, examined.thumbnail))
+    files: dict[str, bytes | Path] = {crop: examined.crop, thumbnail: examined.thumbnail}
+    records = []
     for path in pulled:
+        digest = hash_file(path)
+        files[digest] = path
         if path.suffix in RAW_SUFFIXES:
-            raw = path.read_bytes()
-            digest = hashlib.sha256(raw).hexdigest()
-            files[digest] = raw
-            records.append(_picture(photograph, path.suffix, raw, read_raw(raw).mosaic.shape, [digest, "", ""], ()))
-    photograph.durations["verify_s"] = clock() - started
+            height, width = read_raw(path.read_bytes()).mosaic.shape
+            records.append(_picture(photograph, path, digest, width=width, height=height))
+        else:
+            good = _picture(photograph, path, digest, width=examined.width, height=examined.height)
+            records.insert(0, replace(good, corners=examined.corners, crop_sha256=crop, thumb_sha256=thumbnail))
     run.add_pictures(records, files, started_utc=photograph.started_utc, durations=photograph.durations)
-    return ""
 
 
-def _refuse(photograph: Photograph, reason: str, data: bytes, run: Run) -> str:
+def _refuse(photograph: Photograph, reason: str, path: Path, run: Run) -> str:
     """Record a refused photograph with its file and its reason, and give the reason."""
     run.add_attempt(
         photograph.step.key,
@@ -130,42 +123,24 @@ def _refuse(photograph: Photograph, reason: str, data: bytes, run: Run) -> str:
         reason=reason,
         started_utc=photograph.started_utc,
         durations=photograph.durations,
-        sha256=run.put_file(data),
+        sha256=run.put_file(path),
     )
     return reason
 
 
-def _picture(
-    photograph: Photograph,
-    suffix: str,
-    data: bytes,
-    shape: tuple[int, ...],
-    hashes: list[str],
-    corners: tuple[tuple[float, float], ...],
-) -> Picture:
+def _picture(photograph: Photograph, path: Path, digest: str, *, width: int, height: int) -> Picture:
     step = photograph.step
     return Picture(
-        picture=f"{step.key}|{suffix.lstrip('.')}",
-        sha256=hashes[0],
-        suffix=suffix,
-        size=len(data),
-        width=shape[1],
-        height=shape[0],
+        picture=f"{step.key}|{path.suffix.lstrip('.')}",
+        sha256=digest,
+        suffix=path.suffix,
+        size=path.stat().st_size,
+        width=width,
+        height=height,
         scene=step.scene,
         angle=step.angle,
         repeat=step.repeat,
         device=step.device,
-        corners=corners,
-        crop_sha256=hashes[1],
-        thumb_sha256=hashes[2],
         attempt=photograph.attempt,
         taken_utc=photograph.started_utc,
     )
-
-
-def _jpeg(rgb: np.ndarray) -> bytes:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(rgb).save(buffer, "JPEG", quality=CROP_QUALITY)
-    return buffer.getvalue()

@@ -132,8 +132,10 @@ def _board(settings: DeviceSettings, folder: Path) -> Device:
             known_hosts=Path(settings.known_hosts),
             name=settings.name,
         )
-    agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=settings.folder)
+    home = settings.folder or ("" if settings.kind == "ssh" else str((folder / f"agent-{settings.name}").absolute()))
+    agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=home)
     agent.install()
     runs = agent if settings.predicts == "agent" else None
-    shutter = AgentShutter(agent, camera=settings.camera, arguments=settings.camera_arguments)
+    raw = ["--raw"] if "dng" in settings.formats and "--raw" not in settings.camera_arguments else []
+    shutter = AgentShutter(agent, camera=settings.camera, arguments=[*raw, *settings.camera_arguments])
     return Device(settings, transport, shutter, agent.info, runs)

@@ -6,6 +6,7 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from analysis.homes import at_home
 from analysis.store import Run
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput
+from device_agents.records import Environment
 from hostctl.label_names import read_names
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def summarise(run: Run) -> dict[str, Any]:
 
     missing = [step.key for step in run.steps_missing(sys.maxsize)]
     failures = [f"{row.where}: {row.reason}" for row in run.failures().itertuples()]
-    predictions = at_home(run.predictions())
+    predictions = _in_order(run)
     numbers = study(predictions).summary if len(predictions) else {"scenes": len(run.scenes()), "predictions": 0}
     attempts = run.attempts()
     return {
@@ -60,7 +62,7 @@ def report_run(
     from analysis.tables import study
 
     with Run.open(folder, write=False) as run:
-        predictions = at_home(run.predictions())
+        predictions = _in_order(run)
         if predictions.empty:
             raise BadInput(f"{folder}: expected predictions, got none; run `instability predict {folder} --model NAME`")
         found = study(predictions)
@@ -77,6 +79,11 @@ def report_run(
         )
         cut = {"cut": _cut(found.table, across, item, top_n)} if across else {}
         return {**summarise(run), **cut, "report": str(path)}
+
+
+def _in_order(run: Run) -> pd.DataFrame:
+    """The predictions at home, devices in the order of their places on the mount, whichever photograph came first."""
+    return at_home(run.predictions()).sort_values(["order", "place", "picture"], ignore_index=True)
 
 
 def is_virtual(run: Run) -> bool:
@@ -144,13 +151,13 @@ def _provenance(run: Run) -> Mapping[str, Any]:
         "Devices": pd.DataFrame(told),
         "Environments": pd.DataFrame([{"environment": one.environment, **_fields(one)} for one in run.environments()]),
         "Host": {"python": platform.python_version(), "system": platform.platform(), **_versions()},
-        "Session": {**settings.get("session", {}), "run": str(run.folder)},
+        "Session": {**settings.get("session", {}), "run": run.folder.name},
         "Command": " ".join(["instability", *sys.argv[1:]]),
     }
 
 
-def _fields(environment: object) -> dict[str, Any]:
-    return {key: value[:12] if key == "model_sha256" else value for key, value in vars(environment).items()}
+def _fields(environment: Environment) -> dict[str, Any]:
+    return {**asdict(environment), "model_sha256": environment.model_sha256[:12]}
 
 
 def _versions() -> dict[str, str]:

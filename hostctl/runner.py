@@ -22,6 +22,7 @@ from device_agents.errors import DeviceError, KitError
 from device_agents.records import Scene, Step
 from hostctl.collect import Painted, Photograph, collect
 from hostctl.device import Device
+from hostctl.examine import Examine, examine
 from hostctl.lab import SessionSettings
 
 FAILURES_IN_A_ROW = 3  # after so many, a device sits out the rest of this session
@@ -61,6 +62,7 @@ class Session:
     spool: Path
     display_timeout_s: float
     limits: screen.Limits = field(default_factory=screen.Limits)
+    examine: Examine = examine
     clock: Callable[[], float] = time.monotonic
     progress: Callable[[int, int, str], None] = lambda done, total, note: None
     move: Callable[[int], None] = lambda angle: None
@@ -156,7 +158,14 @@ def _bring_home(session: Session, photograph: Photograph, slots: threading.Bound
     step = photograph.step
     start = session.clock()
     try:
-        reason = collect(photograph, limits=session.limits, run=session.run, spool=session.spool, clock=session.clock)
+        reason = collect(
+            photograph,
+            limits=session.limits,
+            examine=session.examine,
+            run=session.run,
+            spool=session.spool,
+            clock=session.clock,
+        )
     except DeviceError as problem:
         reason = str(problem)
         _failed(session, step, reason, photograph.started_utc, photograph.durations)

@@ -20,6 +20,7 @@ from device_agents.predict import default_environment, hash_file
 from device_agents.records import Scene, Step
 from device_agents.sidecar import Sidecar
 from hostctl.device import clock_offset_s
+from hostctl.examine import examiners
 from hostctl.grid import Assignment, predict_run
 from hostctl.lab import Lab
 from hostctl.laboratory import Laboratory, opened
@@ -127,26 +128,28 @@ def _photograph(
     spool = run.folder / "lab" / "spool"
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(parents=True)
-    session = Session(
-        run=run,
-        scenes={scene.scene: scene for scene in scenes},
-        devices=laboratory.devices,
-        display=laboratory.display,
-        settings=lab.session,
-        spool=spool,
-        display_timeout_s=lab.display.timeout_s,
-        progress=partial(_report, progress),
-        move=partial(_move, lab, laboratory),
-    )
-    for device in laboratory.devices:
-        device.shutter.prepare()
-    try:
-        reached = {device.name for device in laboratory.devices}
-        run_session(session, [step for step in missing if step.device in reached])
-    finally:
+    with examiners(os.cpu_count() or 1) as examine:
+        session = Session(
+            run=run,
+            scenes={scene.scene: scene for scene in scenes},
+            devices=laboratory.devices,
+            display=laboratory.display,
+            settings=lab.session,
+            spool=spool,
+            display_timeout_s=lab.display.timeout_s,
+            examine=examine,
+            progress=partial(_report, progress),
+            move=partial(_move, lab, laboratory),
+        )
         for device in laboratory.devices:
-            device.shutter.release()
-        _write_timeline(session, run.folder / "lab" / "timeline.csv")
+            device.shutter.prepare()
+        try:
+            reached = {device.name for device in laboratory.devices}
+            run_session(session, [step for step in missing if step.device in reached])
+        finally:
+            for device in laboratory.devices:
+                device.shutter.release()
+            _write_timeline(session, run.folder / "lab" / "timeline.csv")
 
 
 def _report(progress: Progress, done: int, total: int, note: str) -> None:

@@ -7,7 +7,6 @@ seed, the device's name and the number of the painted stimulus, so that a photog
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import shutil
 import subprocess
@@ -71,14 +70,14 @@ class Instant:
 
     def __call__(self) -> Mapping[str, bytes]:
         """Give the frame that is painted now."""
-        from PIL import Image
+        import cv2
 
         exposure = self._screen.exposed(time.monotonic() - INSTANT_S, INSTANT_S, 0.0)
         with self._lock:
             if self._latest[0] != exposure.stimulus:
-                buffer = io.BytesIO()
-                Image.fromarray(exposure.layers[-1][0]).save(buffer, "JPEG", quality=INSTANT_QUALITY)
-                self._latest = (exposure.stimulus, buffer.getvalue())
+                bgr = exposure.layers[-1][0][..., ::-1]
+                encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, INSTANT_QUALITY])[1]
+                self._latest = (exposure.stimulus, encoded.tobytes())
             return {".jpg": self._latest[1]}
 
 

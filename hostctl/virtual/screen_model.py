@@ -18,6 +18,7 @@ NO_STIMULUS = -1
 KEPT = 8  # painted frames that an exposure may reach back to
 SETTLED_TIMES = 12.0  # time constants until the rest of the old frame is e^-12, below a tenth of the darkest 8-bit step
 LEAST_WEIGHT = 1e-5
+AT_ONCE_S = 1e-9  # a response below it is none; dividing by it would overflow
 
 
 class Exposure(NamedTuple):
@@ -97,7 +98,7 @@ class ScreenModel:
     ) -> NDArray[np.float64]:
         """Give the mean over [begin, end] of 1 before the switch and exp(-(t - switch) / response_s) after it."""
         before = np.clip(switch, begin, end) - begin
-        if self.response_s > 0:
+        if self.response_s > AT_ONCE_S:
             late, early = np.maximum(begin - switch, 0.0), np.maximum(end - switch, 0.0)
             before = before + self.response_s * (np.exp(-late / self.response_s) - np.exp(-early / self.response_s))
         result: NDArray[np.float64] = before / (end - begin)
