@@ -20,7 +20,7 @@ from hostctl.adb_client import ServerSocket, host_request
 from hostctl.transport import Output
 
 # Becomes the program, and ends it when standard input ends: that pipe's other end dies with its owner, even by SIGKILL.
-GUARDED = 'exec 3<&0; (read -r _ <&3; kill $$) & exec "$0" "$@" 3<&- </dev/null'
+GUARDED = 'exec 3<&0; (read -r _ <&3; kill $$ 2>/dev/null) & exec "$0" "$@" 3<&- </dev/null'
 START_TIMEOUT_S = 20.0
 START_ATTEMPTS = 3
 POLL_S = 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from device_agents.errors import CommandFailed, DeviceError, TimedOut, Unreachable
 from hostctl.shutter import RemoteFile
@@ -20,6 +20,8 @@ OPEN = ("am", "start", "-W", "-a", "android.media.action.STILL_IMAGE_CAMERA")
 REMEMBERED = (("global", "stay_on_while_plugged_in"), ("system", "screen_off_timeout"))
 UNFINISHED = (".pending-", ".trashed-")
 SAME_FORMAT = {"jpeg": "jpg", "heif": "heic"}
+# What stands before the time differs (toybox counts links, the toolbox of Android 5 does not), and so does the time.
+LISTED = re.compile(r"^-\S*\s.*?\s(\d+) \d{4}-\d\d-\d\d \d\d:\d\d\S*(?: [+-]\d{4})? (.+)$")
 FRONT = re.compile(r"(?:topResumedActivity|mResumedActivity)[=:]\s*ActivityRecord\{\S+ \S+ ([\w.]+)/")
 
 
@@ -85,19 +87,18 @@ class StockCamera:
         Raises TimedOut if they do not come, DeviceError if a name leads out of the folder or two of a format come.
         """
         end = self._clock() + timeout_s
-        before = set(self._names(end))
+        before = frozenset(self._listed(end))
         self._text("input", "keyevent", *self._keys)
         former: dict[str, int] = {}
         pause_s = FIRST_PAUSE_S
         while True:
             fresh = self._fresh(before, end)
-            sizes = self._sizes(fresh, end)
             complete = {_format(name) for name in fresh} == set(self._formats)
-            if complete and all(sizes.get(name, 0) > 0 and sizes[name] == former.get(name) for name in fresh):
-                return [self._one(kind, fresh, sizes) for kind in self._formats]
+            if complete and all(size > 0 and size == former.get(name) for name, size in fresh.items()):
+                return [self._one(kind, fresh) for kind in self._formats]
             if self._clock() > end:
-                raise self._nothing(fresh, sizes, timeout_s)
-            former = sizes
+                raise self._nothing(fresh, timeout_s)
+            former = fresh
             pause_s = self._poll_s if fresh else min(self._poll_s, 1.5 * pause_s)
             self._sleep(pause_s)
 
@@ -117,32 +118,43 @@ class StockCamera:
         self._remembered = {}
         self._package = ""
 
-    def _names(self, end: float) -> list[str]:
-        listed = self._text("ls", "-1", self._folder, end=end)
-        return [name for name in listed.splitlines() if name and not name.startswith(UNFINISHED)]
+    def _listed(self, end: float, *, changing: bool = False) -> dict[str, int]:
+        """Give the size of each file of the folder by its name, without those that are not finished.
 
-    def _fresh(self, before: set[str], end: float) -> list[str]:
-        """Give the new names of the wanted formats; raises DeviceError if one is not a plain name."""
-        fresh = [name for name in self._names(end) if name not in before]
+        Raises CommandFailed if the phone cannot list all of it; ``changing``: a file that goes while it is listed
+        (renamed, for example) is left out.
+        """
+        command = ("ls", "-l", self._folder + "/")  # with the slash a folder that is a link is listed too
+        output = self._run(*command, end=end)
+        if output.exit_code and not (changing and b"No such file" in output.stderr + output.stdout):
+            raise self._failed(command, output)
+        sizes: dict[str, int] = {}
+        for line in output.text.split("\n"):
+            if line.startswith("-"):  # else a folder, a link, the total, or a complaint
+                name, size = self._entry(line.removesuffix("\r"))
+                if not name.startswith(UNFINISHED):
+                    sizes[name] = size
+        return sizes
+
+    def _entry(self, line: str) -> tuple[str, int]:
+        match = LISTED.match(line)
+        if match is None:
+            raise DeviceError(f"{self.name}: expected a file, its size and time like 2026-11-22 07:00, got '{line}'")
+        return match[2], int(match[1])
+
+    def _fresh(self, before: Collection[str], end: float) -> dict[str, int]:
+        """Give the sizes of the new files of the wanted formats; raises DeviceError if one has no plain name."""
+        fresh = {name: size for name, size in self._listed(end, changing=True).items() if name not in before}
         for name in fresh:
             if "/" in name or name in (".", ".."):
                 raise DeviceError(
                     f"{self.name}: expected a plain file name in {self._folder}, got '{name}', which leads out of it; "
                     "nothing was copied: do not trust this phone"
                 )
-        return [name for name in fresh if _format(name) in self._formats]
+        return {name: size for name, size in fresh.items() if _format(name) in self._formats}
 
-    def _sizes(self, names: list[str], end: float) -> dict[str, int]:
-        """Give the size of each file, without those that have gone (renamed, for example)."""
-        if not names:
-            return {}
-        paths = [posixpath.join(self._folder, name) for name in names]
-        listed = self._run("stat", "-c", "%s %n", *paths, end=end).text
-        lines = re.findall(r"^(\d+) (.+?)\r?$", listed, re.MULTILINE)
-        return {posixpath.basename(path): int(size) for size, path in lines}
-
-    def _one(self, kind: str, names: list[str], sizes: dict[str, int]) -> RemoteFile:
-        files = sorted(name for name in names if _format(name) == kind)
+    def _one(self, kind: str, sizes: Mapping[str, int]) -> RemoteFile:
+        files = sorted(name for name in sizes if _format(name) == kind)
         if len(files) > 1:
             raise DeviceError(
                 f"{self.name}: expected one new {kind}, got {len(files)}: {', '.join(files)}; "
@@ -150,10 +162,10 @@ class StockCamera:
             )
         return RemoteFile(posixpath.join(self._folder, files[0]), sizes[files[0]])
 
-    def _nothing(self, fresh: list[str], sizes: dict[str, int], timeout_s: float) -> TimedOut:
+    def _nothing(self, fresh: Mapping[str, int], timeout_s: float) -> TimedOut:
         wanted = " and ".join(self._formats)
         if fresh:
-            got = ", ".join(f"{name} ({sizes.get(name, 0)} bytes, not whole)" for name in fresh)
+            got = ", ".join(f"{name} ({size} bytes, not whole)" for name, size in fresh.items())
         else:
             got = (
                 f"none in {self._folder} with {self._front() or 'no app'} in front; is the storage full, "
@@ -173,8 +185,11 @@ class StockCamera:
         """Run a command and give its output; raises CommandFailed with the phone's words if its status is not zero."""
         output = self._run(*command, end=end)
         if output.exit_code:
-            raise CommandFailed(f"{self.name}: {' '.join(command)}: {_last_words(output)}")
+            raise self._failed(command, output)
         return output.text.strip()
+
+    def _failed(self, command: Sequence[str], output: Output) -> CommandFailed:
+        return CommandFailed(f"{self.name}: {' '.join(command)}: {_last_words(output)}")
 
 
 def remote_sha256(transport: Transport, path: str, *, timeout_s: float = 60.0) -> str:

@@ -21,15 +21,15 @@ async def shell(stream: Stream, name: str, run_line: RunLine) -> None:
     """Run a command line: "shell:LINE" with its streams mixed, "shell,v2,raw:LINE" with both and the exit status."""
     options, _, line = name.partition(":")
     stream.discards_input = True
-    status = 0
-    async for result in run_line(line or INTERACTIVE):
-        status = result.status
-        if "v2" in options.split(","):
-            await stream.write(_packets(result))
-        else:
+    if "v2" not in options.split(","):
+        async for result in run_line(line or INTERACTIVE):
             await stream.write(result.stdout + result.stderr)
-    if "v2" in options.split(","):
-        await stream.write(PACKET.pack(EXIT, 1) + bytes([status & 0xFF]))
+        return
+    async for result in run_line(line or INTERACTIVE):
+        ending = PACKET.pack(EXIT, 1) + bytes([result.status & 0xFF])
+        await stream.write(_packets(result) + (ending if result.last else b""))
+    if not result.last:
+        await stream.write(ending)
 
 
 INTERACTIVE = "echo 'this phone offers no interactive shell: give a command' >&2; exit 1"

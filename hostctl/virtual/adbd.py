@@ -15,6 +15,7 @@ from hostctl.virtual import adb_messages as wire
 from hostctl.virtual.adb_messages import Message, ProtocolError
 from hostctl.virtual.adb_stream import Stream, StreamClosed
 
+JOINED = 16 * 1024  # up to here one system call for header and data is cheaper than to spare the copy
 LOOP_TURNS_OF_AN_ACCEPT = 10  # it takes four
 Service = Callable[[Stream, str], Awaitable[None]]  # gets the stream and the service's whole name, "shell:ls /"
 
@@ -77,8 +78,11 @@ class Connection:
         with_checksum = early or self.version < wire.VERSION
         if self._writer.is_closing():
             raise StreamClosed
-        self._writer.write(wire.pack(message, with_checksum=with_checksum))
-        if message.data:
+        header = wire.pack(message, with_checksum=with_checksum)
+        if len(message.data) <= JOINED:
+            self._writer.write(header + message.data)
+        else:
+            self._writer.write(header)
             self._writer.write(message.data)
         try:
             await self._writer.drain()

@@ -11,11 +11,12 @@ from hostctl.virtual.phone_state import PhoneState
 
 
 class Result(NamedTuple):
-    """What a command gave back."""
+    """What a command gave back; ``last``: it is known that no other follows on its line."""
 
     stdout: bytes = b""
     stderr: bytes = b""
     status: int = 0
+    last: bool = False
 
 
 @dataclass

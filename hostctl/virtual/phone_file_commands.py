@@ -10,45 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from hostctl.virtual.phone_commands import Command, Result, Shell, done, failed, refused, split_flags
-
-
-def _ls(shell: Shell, words: list[str]) -> Result:
-    try:
-        flags, paths = split_flags(words, known="1aAltdr")
-    except ValueError as problem:
-        return failed(f"ls: {problem}")
-    lines: list[str] = []
-    errors: list[str] = []
-    for word in paths or ["."]:
-        path = shell.path(word)
-        try:
-            folder = shell.phone.files.is_folder(path) and "d" not in flags
-            shell.phone.files.stat(path)
-            if folder and len(paths) > 1:
-                lines.append(f"{word}:")
-            lines += _listed(shell, path, flags) if folder else [_line(shell, path, word, flags)]
-        except OSError as problem:
-            errors.append(refused("ls", problem, word).stderr.decode())
-    return Result("".join(f"{line}\n" for line in lines).encode(), "".join(errors).encode(), int(bool(errors)))
-
-
-def _listed(shell: Shell, folder: str, flags: set[str]) -> list[str]:
-    files = shell.phone.files
-    names = [name for name in files.names(folder) if name[0] != "." or flags & {"a", "A"} or "/" in name]
-    if "t" in flags:
-        own = [name for name in names if "/" not in name]
-        names = sorted(own, key=lambda name: files.stat(posixpath.join(folder, name)).st_mtime, reverse=True)
-    if "r" in flags:
-        names.reverse()
-    return [_line(shell, posixpath.join(folder, name), name, flags) for name in names]
-
-
-def _line(shell: Shell, path: str, name: str, flags: set[str]) -> str:
-    if "l" not in flags:
-        return name
-    found = shell.phone.files.stat(path)
-    when = time.strftime("%Y-%m-%d %H:%M", time.gmtime(found.st_mtime))
-    return f"{stat.filemode(found.st_mode)} {found.st_nlink} root media_rw {found.st_size} {when} {name}"
+from hostctl.virtual.phone_listing import ls
 
 
 def _stat(shell: Shell, words: list[str]) -> Result:
@@ -305,7 +267,7 @@ def _bracket(shell: Shell, words: list[str]) -> Result:
 
 
 FILE_COMMANDS: dict[str, Command] = {
-    "ls": _ls,
+    "ls": ls,
     "stat": _stat,
     "cat": _cat,
     "head": _head,

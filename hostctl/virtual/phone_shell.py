@@ -36,11 +36,11 @@ async def run_in(shell: Shell, line: str) -> AsyncIterator[Result]:
             continue
         result = await _run_simple(shell, command)
         shell.status = result.status
-        yield result
+        yield result._replace(last=command is commands[-1] or shell.ended)
         if shell.ended:
             return
     if not commands:
-        yield Result()
+        yield Result(last=True)
 
 
 async def _run_simple(shell: Shell, command: Simple) -> Result:
