@@ -95,7 +95,7 @@ def _how_sure(summary: Mapping[str, Any]) -> str:
     verb = "gives" if found["clusters"] == 1 else "give"
     return (
         f"{few.capitalize()} {verb} an interval of about ±{reach:.0f} points: a first look. "
-        f"For a number to rely on, run `make study` with {ENOUGH_SCENES} scenes or more."
+        f"For a number to rely on, show {ENOUGH_SCENES} scenes or more, as `make study` does."
     )
 
 

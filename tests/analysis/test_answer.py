@@ -35,8 +35,8 @@ def test_what_must_be_known():
         VIRTUAL,
         "On 28 of 200 photographs (20 scenes × 5 angles × 2 repeats) at least one device was right and at least one "
         "was clearly wrong. A photograph that all get wrong counts as stable; a failed one does not count.",
-        "20 scenes give an interval of about ±6 points: a first look. For a number to rely on, run `make study` with "
-        "300 scenes or more.",
+        "20 scenes give an interval of about ±6 points: a first look. For a number to rely on, show 300 scenes or "
+        "more, as `make study` does.",
         "Two random devices contradict each other on 6.8 % of the photographs, two repeats of one device on 3.1 %: "
         "3.7 points [1.0, 7.0] more.",
     ]
