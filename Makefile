@@ -1,7 +1,9 @@
 # Everything a newcomer needs: `make demo` and `make test` install what they need themselves.
 SHELL := /bin/bash
 BIN := .venv/bin
-export INSTABILITY_DATA ?= $(abspath $(wildcard ../shared/data))
+ifneq ($(wildcard ../shared/data),)
+export INSTABILITY_DATA ?= $(abspath ../shared/data)
+endif
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
 .PHONY: help setup setup-test demo study test fast lint bench lock clean

@@ -21,7 +21,7 @@ REMEMBERED = (("global", "stay_on_while_plugged_in"), ("system", "screen_off_tim
 UNFINISHED = (".pending-", ".trashed-")
 SAME_FORMAT = {"jpeg": "jpg", "heif": "heic"}
 # What stands before the time differs (toybox counts links, the toolbox of Android 5 does not), and so does the time.
-LISTED = re.compile(r"^-\S*\s.*?\s(\d+) \d{4}-\d\d-\d\d \d\d:\d\d\S*(?: [+-]\d{4})? (.+)$")
+LISTED = re.compile(r"^-\S* (?:.*? )?(\d+) \d{4}-\d\d-\d\d \d\d:\d\d\S*(?: [+-]\d{4})? (.+)$")
 FRONT = re.compile(r"(?:topResumedActivity|mResumedActivity)[=:]\s*ActivityRecord\{\S+ \S+ ([\w.]+)/")
 
 
@@ -203,8 +203,8 @@ def remote_sha256(transport: Transport, path: str, *, timeout_s: float = 60.0) -
 
 
 def _last_words(output: Output) -> str:
-    """Give the last line that a failed command printed, on either stream, with its status."""
-    lines = (output.stderr + output.stdout).decode("utf-8", "replace").strip().splitlines()
+    """Give the last line that a failed command printed, of its errors if there are any, with its status."""
+    lines = (output.stderr.strip() or output.stdout).decode("utf-8", "replace").strip().splitlines()
     return f"{lines[-1] if lines else 'no message'} (exit status {output.exit_code})"
 
 

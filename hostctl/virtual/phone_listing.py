@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 import time
@@ -59,9 +60,8 @@ def _lines(shell: Shell, found: Sequence[tuple[str, os.stat_result]], flags: set
             f"{'' if stat.S_ISDIR(of.st_mode) else of.st_size:>8} {_minute(of)} {name}"
             for name, of in found
         ]
-    links, size = (
-        max((len(str(of[column])) for _, of in found), default=0) for column in (stat.ST_NLINK, stat.ST_SIZE)
-    )
+    links = len(str(max((of.st_nlink for _, of in found), default=0)))
+    size = len(str(max((of.st_size for _, of in found), default=0)))
     return [
         f"{stat.filemode(of.st_mode)} {of.st_nlink:>{links}} root media_rw {of.st_size:>{size}} {_minute(of)} {name}"
         for name, of in found
@@ -69,4 +69,10 @@ def _lines(shell: Shell, found: Sequence[tuple[str, os.stat_result]], flags: set
 
 
 def _minute(found: os.stat_result) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(found.st_mtime))
+    return _written(int(found.st_mtime // 60))
+
+
+@functools.lru_cache(maxsize=256)
+def _written(number: int) -> str:
+    """Write a time that is given in minutes since 1970."""
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(60 * number))

@@ -8,6 +8,6 @@ import pytest
 
 @pytest.fixture
 def data_pack() -> Path:
-    if "INSTABILITY_DATA" not in os.environ:
+    if not os.environ.get("INSTABILITY_DATA"):
         pytest.skip("INSTABILITY_DATA is not set")
     return Path(os.environ["INSTABILITY_DATA"])

@@ -33,7 +33,7 @@ def no_programs(tmp_path, monkeypatch):
 
 @pytest.fixture
 def data_pack() -> Path:
-    if "INSTABILITY_DATA" not in os.environ:
+    if not os.environ.get("INSTABILITY_DATA"):
         pytest.skip("INSTABILITY_DATA is not set")
     return Path(os.environ["INSTABILITY_DATA"])
 

@@ -84,6 +84,41 @@ def test_listing_hides_pending_files_and_sorts_by_time(phone: PhoneState) -> Non
     assert found == "/sdcard/DCIM/Camera/.pending-1-c.jpg\n/sdcard/DCIM/Camera/a.jpg\n"
 
 
+def test_a_long_listing_is_toyboxs_or_the_older_toolboxs(phone: PhoneState, tmp_path: Path) -> None:
+    ancient = phone_at(tmp_path / "ancient", "ancient")
+    for each in (phone, ancient):
+        for name, data in (("a b.jpg", bytes(12345)), ("c.jpg", b"x"), (".pending-1-d.jpg", b"x")):
+            each.files.write(f"/sdcard/DCIM/Camera/{name}", data, mtime=NOW + 61)
+            each.files.host_path(f"/sdcard/DCIM/Camera/{name}").chmod(0o660)
+    blocks = sum(each.stat().st_blocks for each in phone.files.host_path("/sdcard/DCIM/Camera").glob("[ac]*"))
+    assert shell(phone, "ls -l /sdcard/DCIM/Camera/")[0] == (
+        f"total {blocks}\n"
+        "-rw-rw---- 1 root media_rw 12345 2026-11-22 00:01 a b.jpg\n"
+        "-rw-rw---- 1 root media_rw     1 2026-11-22 00:01 c.jpg\n"
+    )
+    assert shell(ancient, "ls -l /sdcard/DCIM/Camera/")[0] == (
+        "-rw-rw---- root     sdcard_rw    12345 2026-11-22 00:01 a b.jpg\n"
+        "-rw-rw---- root     sdcard_rw        1 2026-11-22 00:01 c.jpg\n"
+    )
+    assert shell(phone, "ls -l /sdcard/DCIM/Camera/c.jpg")[0] == (
+        "-rw-rw---- 1 root media_rw 1 2026-11-22 00:01 /sdcard/DCIM/Camera/c.jpg\n"
+    )
+    assert shell(ancient, "ls -ld /sdcard/DCIM")[0].split()[:3] == ["drwxr-xr-x", "root", "sdcard_rw"]
+    assert shell(phone, "ls -l /sdcard/Download") == ("total 0\n", "", 0)
+    phone.files.planted["/storage/emulated/0/Download"] = ["../x.jpg"]
+    assert shell(phone, "ls -l /sdcard/Download")[0] == (
+        "total 8\n-rw-rw---- 1 root media_rw 4096 1970-01-01 00:00 ../x.jpg\n"
+    )
+
+
+def test_the_last_result_of_a_line_says_so(phone: PhoneState) -> None:
+    async def marks(line: str) -> list[bool]:
+        return [result.last async for result in run_line(phone, line)]
+
+    lines = {"echo a; echo b": [False, True], "": [True], "exit 3; echo": [True], "true || echo": [False]}
+    assert {line: asyncio.run(marks(line)) for line in lines} == lines
+
+
 def test_hashes_and_space(phone: PhoneState) -> None:
     phone.files.write("/sdcard/x", b"abc" * 100)
     digest = hashlib.sha256(b"abc" * 100).hexdigest()
