@@ -123,7 +123,8 @@ def _start_phones(
     wanted = [device for device in devices if device["kind"] == "virtual-phone"]
     profiles = [_phone_profile(device) for device in wanted]
     root = folder / "phones"
-    shutil.rmtree(root, ignore_errors=True)
+    shutil.rmtree(root, ignore_errors=True)  # of a rack that was killed
+    stack.callback(shutil.rmtree, root, ignore_errors=True)  # the run holds its own copies
     made = [
         VirtualPhone(
             profile,
