@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from hostctl.adb import AdbServer, AdbTransport, adb_program, connect
-from hostctl.virtual.phone import PHONES, VirtualPhone, serving
+from hostctl.virtual.hosting import serving
+from hostctl.virtual.phone import PHONES, VirtualPhone
 
 MEGABYTES = 20
 RUNS = 9

@@ -6,9 +6,7 @@ No command string reaches this machine's shell: it is split into words, and the 
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import asyncssh
@@ -19,7 +17,7 @@ from hostctl.virtual.board_commands import failed, parse, run_command
 from hostctl.virtual.board_files import PAUSE_S, BoardFaults, BoardFiles, sftp_factory
 from hostctl.virtual.board_python import BoardPython
 
-__all__ = ["BoardFaults", "VirtualBoard", "make_key", "serving"]
+__all__ = ["BoardFaults", "VirtualBoard", "make_key"]
 
 USER = "pi"
 KEY_KIND = "ssh-ed25519"
@@ -160,25 +158,3 @@ def make_key(path: Path) -> str:
     path.touch(mode=0o600)
     path.write_bytes(key.export_private_key())
     return key.export_public_key().decode().strip()
-
-
-@contextmanager
-def serving(boards: Sequence[VirtualBoard]) -> Iterator[list[int]]:
-    """Host boards on an event loop in a thread for the length of a with block; gives their ports in order."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="virtual-boards", daemon=True)
-    thread.start()
-
-    async def each(verb: str) -> None:
-        for board in boards:
-            await getattr(board, verb)()
-
-    try:
-        asyncio.run_coroutine_threadsafe(each("start"), loop).result()
-        yield [board.port for board in boards]
-    finally:
-        asyncio.run_coroutine_threadsafe(each("stop"), loop).result()
-        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import tempfile
-import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 from hostctl.virtual.adb_services import Ports, services
@@ -22,7 +19,7 @@ from hostctl.virtual.phone_profiles import FAULTS, PHONES, Faults, PhoneProfile
 from hostctl.virtual.phone_shell import run_line
 from hostctl.virtual.phone_state import Agent, PhoneState
 
-__all__ = ["FAULTS", "PHONES", "Faults", "PhoneProfile", "VirtualPhone", "serving"]
+__all__ = ["FAULTS", "PHONES", "Faults", "PhoneProfile", "VirtualPhone"]
 
 BANNER_PROPERTIES = ("ro.product.name", "ro.product.model", "ro.product.device")
 
@@ -94,25 +91,3 @@ class VirtualPhone:
 
     async def _sync(self, stream: Stream, name: str) -> None:
         await serve_sync(stream, self.files)
-
-
-@contextmanager
-def serving(phones: Sequence[VirtualPhone]) -> Iterator[list[int]]:
-    """Host phones on an event loop in a thread for the length of a with block; gives their ports in order."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="virtual-phones", daemon=True)
-    thread.start()
-
-    async def each(verb: str) -> None:
-        for phone in phones:
-            await getattr(phone, verb)()
-
-    try:
-        asyncio.run_coroutine_threadsafe(each("start"), loop).result()
-        yield [phone.port for phone in phones]
-    finally:
-        asyncio.run_coroutine_threadsafe(each("stop"), loop).result()
-        asyncio.run_coroutine_threadsafe(loop.shutdown_default_executor(), loop).result()
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()

@@ -23,9 +23,8 @@ import numpy as np
 from capture.codecs import suffix_of
 from capture.profiles import PROFILES
 from capture.virtual_camera import photograph, resting_exposure
-from hostctl.virtual import board as boards
-from hostctl.virtual import phone as phones
-from hostctl.virtual.board import VirtualBoard
+from hostctl.virtual.board import VirtualBoard, make_key
+from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, PhoneProfile, VirtualPhone
 from hostctl.virtual.phone_profiles import KEY_CAMERA
 from hostctl.virtual.screen import VirtualScreen
@@ -135,7 +134,7 @@ def _start_phones(
         )
         for number, (device, profile) in enumerate(zip(wanted, profiles, strict=True))
     ]
-    ports = stack.enter_context(phones.serving(made)) if made else []
+    ports = stack.enter_context(serving(made)) if made else []
     return {
         device["name"]: {
             "kind": "adb",
@@ -167,12 +166,12 @@ def _start_boards(
     if not wanted:
         return {}
     key = folder / "board_key"
-    public = boards.make_key(key)
+    public = make_key(key)
     made = [
         VirtualBoard(folder / "boards" / device["name"], shoots[device["name"]], authorised_keys=[public])
         for device in wanted
     ]
-    stack.enter_context(boards.serving(made))
+    stack.enter_context(serving(made))
     known_hosts = folder / "known_hosts"
     known_hosts.write_text("".join(one.known_hosts_line + "\n" for one in made), encoding="utf-8")
     shared = {"kind": "ssh", "host": "127.0.0.1", "key": str(key), "known_hosts": str(known_hosts), "camera": "rpicam"}

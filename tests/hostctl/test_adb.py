@@ -16,7 +16,8 @@ from hostctl.adb import AdbServer, AdbTransport, connect, disconnect, reverse
 from hostctl.adb_shell_transport import AdbShellTransport
 from hostctl.transport import Transport
 from hostctl.virtual.adbd import Link
-from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone, serving
+from hostctl.virtual.hosting import serving
+from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone
 
 
 @pytest.fixture(scope="module")

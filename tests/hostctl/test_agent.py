@@ -23,7 +23,8 @@ from hostctl.agent import Agent, AgentShutter, build_agent_zip
 from hostctl.shutter import RemoteFile
 from hostctl.ssh import SshTransport
 from hostctl.transport import LocalTransport, Output
-from hostctl.virtual.board import VirtualBoard, make_key, serving
+from hostctl.virtual.board import VirtualBoard, make_key
+from hostctl.virtual.hosting import serving
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
 LIMIT_S = 120.0

@@ -5,7 +5,8 @@ import pytest
 from device_agents.errors import TimedOut, Unauthorised, Unreachable
 from hostctl.adb import AdbServer, AdbTransport, connect
 from hostctl.health import Health, health, unhealthy
-from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone, serving
+from hostctl.virtual.hosting import serving
+from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone
 from tests.fakes.scripted_transport import ScriptedTransport
 
 GETPROP = "[ro.product.manufacturer]: [Maker]\n[ro.product.model]: [Phone 7]\n[ro.build.version.release]: [12]\n"

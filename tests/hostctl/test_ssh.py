@@ -17,7 +17,8 @@ import pytest
 
 from device_agents.errors import BadInput, CommandFailed, KitError, TimedOut, Unauthorised, Unreachable
 from hostctl.ssh import SshTransport, scan_host_key
-from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key, serving
+from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key
+from hostctl.virtual.hosting import serving
 
 SSHD = "/usr/sbin/sshd"
 LIMIT_S = 60.0

@@ -10,7 +10,8 @@ from hostctl.adb import AdbServer, AdbTransport, connect
 from hostctl.shutter import RemoteFile, Shutter
 from hostctl.stock_camera import StockCamera, remote_sha256
 from hostctl.transport import Output
-from hostctl.virtual.phone import FAULTS, PHONES, Faults, PhoneProfile, VirtualPhone, serving
+from hostctl.virtual.hosting import serving
+from hostctl.virtual.phone import FAULTS, PHONES, Faults, PhoneProfile, VirtualPhone
 from tests.fakes.scripted_transport import ScriptedTransport
 
 FOLDER = "/sdcard/DCIM/Camera"

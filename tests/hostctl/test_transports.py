@@ -10,7 +10,8 @@ from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut,
 from hostctl.adb import AdbServer, AdbTransport, connect
 from hostctl.adb_shell_transport import AdbShellTransport
 from hostctl.transport import LocalTransport, Transport
-from hostctl.virtual.phone import PHONES, VirtualPhone, serving
+from hostctl.virtual.hosting import serving
+from hostctl.virtual.phone import PHONES, VirtualPhone
 
 KINDS = ["adb modern", "adb ancient", "adb-shell modern", "adb-shell ancient", "local"]
 PHONE_KINDS = KINDS[:-1]

@@ -13,7 +13,8 @@ import pytest
 from hostctl.adb import AdbServer, _environment, adb_program, connect, disconnect
 from hostctl.virtual import adb_messages as wire
 from hostctl.virtual.adb_messages import Message
-from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone, serving
+from hostctl.virtual.hosting import serving
+from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone
 
 BIG = bytes(range(256)) * 20_000  # 5.12 MB
 

@@ -15,9 +15,10 @@ from pathlib import Path
 import pytest
 
 from hostctl.agent import build_agent_zip
-from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key, serving
+from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key
 from hostctl.virtual.board_commands import parse, run_command
 from hostctl.virtual.board_files import BoardFiles
+from hostctl.virtual.hosting import serving
 
 JPEG, DNG = b"\xff\xd8jpeg" * 1000, b"II*\0dng" * 2000
 TIMEOUT_S = 120

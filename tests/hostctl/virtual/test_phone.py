@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone, serving
+from hostctl.virtual.hosting import serving
+from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone
 
 
 def test_a_phone_lives_in_a_running_loop() -> None:
