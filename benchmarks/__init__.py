@@ -5,6 +5,7 @@ command_line   how long `instability --help` takes
 controller     a step of eight devices against a step of one, with the session's timeline
 transfer       a 20 MB pull through the ADB transport against the `adb pull` command
 demo           the demo as a user feels it
+grid           many environments of one model, against the work that none can avoid and against the nested loop
 
 drawn_scenes     draws labelled scenes (no bench); drawing holds its tools
 readme_pictures  makes the README's pictures from a run of these scenes (no bench)

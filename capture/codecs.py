@@ -1,22 +1,28 @@
 """CODECS: an sRGB picture to the bytes of a picture file.
 
 The same picture and options give the same bytes with the same library versions. Every codec takes a block of EXIF data
-(see exif_block), empty by default.
+(see exif_block), empty by default, and embeds no colour profile. "pagespeed-jpeg-*" and "imagemagick-*" are the
+settings of the instability paper (Cidon et al. 2021), tables 2 and 3.
 """
 
 from __future__ import annotations
 
-import io
 from datetime import datetime
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from device_agents.errors import BadInput, pick
-
-RGB = NDArray[np.uint8]
+from capture.encode import (
+    RGB,
+    encode_avif,
+    encode_heif,
+    encode_imagemagick_jpeg,
+    encode_jpeg,
+    encode_jxl,
+    encode_pagespeed_jpeg,
+    encode_png,
+    encode_webp,
+)
+from device_agents.errors import pick
 
 EXIF_MAKE, EXIF_MODEL, EXIF_IFD, EXIF_TIME_TAKEN = 0x010F, 0x0110, 0x8769, 0x9003
 
@@ -40,60 +46,18 @@ def exif_block(*, make: str, model: str, taken: datetime | None = None) -> bytes
     return exif.tobytes()
 
 
-def _save(rgb: RGB, kind: str, exif: bytes, **options: Any) -> bytes:
-    from PIL import Image
-
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise BadInput(f"expected a picture uint8 (height, width, 3), got {rgb.dtype} {rgb.shape}")
-    target = io.BytesIO()
-    if exif:
-        options["exif"] = exif
-    Image.fromarray(rgb).save(target, kind, **options)
-    return target.getvalue()
-
-
-def encode_jpeg(rgb: RGB, *, quality: int, subsampling: str = "4:2:0", exif: bytes = b"") -> bytes:
-    """Baseline JPEG by libjpeg-turbo (through Pillow), standard Huffman tables."""
-    return _save(rgb, "JPEG", exif, quality=quality, subsampling=subsampling)
-
-
-def encode_png(rgb: RGB, *, exif: bytes = b"") -> bytes:
-    """PNG, lossless; compression level 1 costs two fifths of the default's time and 10 % of size."""
-    return _save(rgb, "PNG", exif, compress_level=1)
-
-
-def encode_webp(rgb: RGB, *, quality: int, exif: bytes = b"") -> bytes:
-    """Lossy WebP by libwebp, method 2 (half the default's time)."""
-    return _save(rgb, "WEBP", exif, quality=quality, method=2)
-
-
-def encode_heif(rgb: RGB, *, quality: int, exif: bytes = b"") -> bytes:
-    """HEIF with HEVC 4:2:0 by x265 (through pillow-heif).
-
-    Preset ultrafast: phones encode in hardware with few of HEVC's modes, and x265's default preset takes seven times
-    as long. One picture is one key frame, so the bytes do not depend on the number of threads.
-    """
-    import pillow_heif
-    from PIL import Image
-
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
-        raise BadInput(f"expected a picture uint8 (height, width, 3), got {rgb.dtype} {rgb.shape}")
-    target = io.BytesIO()
-    options: dict[str, Any] = {"exif": exif} if exif else {}
-    picture = pillow_heif.from_pillow(Image.fromarray(rgb))
-    picture.save(target, quality=quality, chroma=420, enc_params={"preset": "ultrafast"}, **options)
-    return target.getvalue()
-
-
-SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "heif": ".heic"}
+SUFFIXES = {"jpeg": ".jpg", "png": ".png", "webp": ".webp", "heif": ".heic", "avif": ".avif", "jxl": ".jxl"}
 
 
 def suffix_of(codec: str) -> str:
     """The file suffix that goes with a codec's name: "jpeg-85" -> ".jpg". Raises BadInput for an unknown codec."""
     pick(CODECS, codec, what="codec")
-    return SUFFIXES[codec.split("-")[0]]
+    return next(SUFFIXES[word] for word in codec.split("-") if word in SUFFIXES)
 
 
+# The defaults of ImageMagick 6.9 and 7 are those of its coders/*.c. JPEG and WebP (libwebp's quality 75, method 4) come
+# out byte for byte as ImageMagick 6.9.11 writes them, PNG (quality 75: zlib level 7, adaptive filters) with the same
+# pixels. HEIF has libheif's quality 50 and preset slow, and bytes that change with the version of x265.
 CODECS: dict[str, Codec] = {
     "jpeg-50": partial(encode_jpeg, quality=50),
     "jpeg-75": partial(encode_jpeg, quality=75),
@@ -104,8 +68,24 @@ CODECS: dict[str, Codec] = {
     "jpeg-95": partial(encode_jpeg, quality=95),
     "jpeg-100": partial(encode_jpeg, quality=100),
     "jpeg-85-444": partial(encode_jpeg, quality=85, subsampling="4:4:4"),
+    "jpeg-85-422": partial(encode_jpeg, quality=85, subsampling="4:2:2"),
+    "jpeg-85-progressive": partial(encode_jpeg, quality=85, progressive=True),
+    "pagespeed-jpeg-50": partial(encode_pagespeed_jpeg, quality=50),
+    "pagespeed-jpeg-85": encode_pagespeed_jpeg,
+    "pagespeed-jpeg-100": partial(encode_pagespeed_jpeg, quality=100),
+    "imagemagick-jpeg": encode_imagemagick_jpeg,
+    "imagemagick-png": partial(encode_png, level=7),
+    "imagemagick-webp": partial(encode_webp, quality=75, method=4),
+    "imagemagick-heif": partial(encode_heif, quality=50, preset="slow"),
     "png": encode_png,
     "webp-80": partial(encode_webp, quality=80),
+    "webp-lossless": partial(encode_webp, lossless=True),
     "heif-50": partial(encode_heif, quality=50),
     "heif-60": partial(encode_heif, quality=60),
+    "heif-85": partial(encode_heif, quality=85),
+    "avif-50": partial(encode_avif, quality=50),
+    "avif-75": partial(encode_avif, quality=75),
+    "jxl-75": partial(encode_jxl, quality=75),
+    "jxl-90": partial(encode_jxl, quality=90),
+    "jxl-lossless": partial(encode_jxl, lossless=True),
 }

@@ -7,13 +7,15 @@ records     Scene, Step, Picture, Environment, Prediction: frozen dataclasses, t
 errors      KitError and its few children; pick(table, name)
 machine     what machine this is, as read from it
 camera      CAMERAS: one still by the platform's own program
-decode      DECODERS: bytes -> RGB
+decode      DECODERS: bytes -> RGB; decode_jpeg holds the JPEG decoders of other libraries
 view        VIEWS: the part of a photograph that the model sees
-colour      COLOURS: RGB -> RGB round trips
-resize      RESIZERS and FITS: RGB -> RGB of the model's input size
+colour      COLOURS: RGB -> RGB round trips; yuv holds their arithmetic
+resize      RESIZERS: RGB -> RGB of a size; interpolate holds the kit's own
+fit         FITS: which part of a picture goes to the model's input size
 preprocess  decode -> view -> colour -> resize -> scale, and the fingerprint after each stage
 sidecar     the small file that says how a model wants its input
-runtimes    RUNTIMES: model file -> classifier
+runtimes    RUNTIMES: model file -> classifier; runtimes_graph holds ONNX Runtime's levels and OpenVINO
+runtime_libraries  which runtimes and delegates this machine has
 tasks       from raw model outputs to a prediction
 predict     the loop: pictures x environments; one failure never stops the rest
 """

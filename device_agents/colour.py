@@ -1,18 +1,22 @@
 """COLOURS: RGB -> RGB round trips through another colour space, as hardware makes them between decoder and model.
 
-Each is a function of uint8 (height, width, 3) to the same shape. The equations are those of the SysNoise paper (Wang et
-al., "SysNoise: Exploring and Benchmarking Training-Deployment System Inconsistency", MLSys 2023), which are BT.601 with
-Y in 16..235 and U, V in 16..240, all at full resolution (4:4:4).
+Each is a function of uint8 (height, width, 3) to the same shape. "bt601-float" and "bt601-integer" are the equations of
+the SysNoise paper (Wang et al., "SysNoise: Exploring and Benchmarking Training-Deployment System Inconsistency", MLSys
+2023), which are BT.601 with Y in 16..235 and U, V in 16..240, all at full resolution (4:4:4). The others are yuv.py's:
+"full" is Y in 0..255, "nv12" 4:2:0. A frame of NV21 or I420 holds the same samples as one of NV12 in another order, so
+that its variant would give the same pixels under another name; yuv.py has the layouts, and a test shows it.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Callable, Dict
 
 import numpy as np
 import numpy.typing as npt
 
 from device_agents.decode import RGB
+from device_agents.yuv import round_trip
 
 Colour = Callable[[RGB], RGB]
 
@@ -57,6 +61,22 @@ def _by_rows(picture: RGB, convert: Callable[[RGB], npt.NDArray[np.generic]]) ->
 
 COLOURS: Dict[str, Colour] = {
     "bt601-float": bt601_float,
+    "bt601-full-444": partial(round_trip, standard="bt601", full_range=True, subsampling="4:4:4"),
+    "bt601-full-nv12-bilinear": partial(round_trip, standard="bt601", full_range=True),
+    "bt601-full-nv12-nearest": partial(round_trip, standard="bt601", full_range=True, upsampling="nearest"),
     "bt601-integer": bt601_integer,
+    "bt601-nv12-bilinear": partial(round_trip, standard="bt601"),
+    "bt601-nv12-bilinear-left": partial(round_trip, standard="bt601", siting="left"),
+    # OpenCV's way: one pixel of four gives the chroma, which is then repeated, in integers.
+    "bt601-nv12-corner": partial(
+        round_trip, standard="bt601", siting="corner", upsampling="nearest", arithmetic="integer"
+    ),
+    "bt601-nv12-nearest": partial(round_trip, standard="bt601", upsampling="nearest"),
+    "bt601-nv12-nearest-integer": partial(round_trip, standard="bt601", upsampling="nearest", arithmetic="integer"),
+    "bt709-444": partial(round_trip, standard="bt709", subsampling="4:4:4"),
+    "bt709-full-444": partial(round_trip, standard="bt709", full_range=True, subsampling="4:4:4"),
+    "bt709-nv12-bilinear": partial(round_trip, standard="bt709"),
+    "bt709-nv12-bilinear-left": partial(round_trip, standard="bt709", siting="left"),
+    "bt709-nv12-nearest": partial(round_trip, standard="bt709", upsampling="nearest"),
     "rgb": rgb_as_is,
 }

@@ -2,7 +2,8 @@
 
 Every decoder gives the same thing: uint8 (height, width, 3), sRGB as stored (no colour management), the EXIF
 orientation applied exactly once and by the same code, grey, palette and CMYK turned to RGB, transparency dropped.
-A truncated file is an error in every decoder, and so is a raw file, whose thumbnail is not its picture.
+``pillow`` and ``opencv`` read every format they know, the others (decode_jpeg.py) JPEG only. A truncated file is an
+error in every decoder, and so is a raw file, whose thumbnail is not its picture.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ from __future__ import annotations
 import io
 import re
 import struct
+from functools import partial
 from typing import Callable, Dict
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from device_agents.decode_jpeg import JPEG_READERS, JpegReader
 from device_agents.errors import BadInput, MissingExtra
 
 RGB = npt.NDArray[np.uint8]
@@ -30,10 +33,12 @@ _DNG_VERSION = 50706
 # A marker that begins a segment or ends the picture: not a stuffed or filling byte, a restart or a start of image.
 _JPEG_SEGMENT = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]", re.DOTALL)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+_JPEG_KINDS = ("JPEG", "MPO")
+_JPEG_XL_STARTS = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
 
 
 def decode_pillow(data: bytes) -> RGB:
-    """Decode with Pillow (libjpeg-turbo, accurate DCT, smooth chroma), and pillow-heif for HEIC.
+    """Decode with Pillow (JPEG: libjpeg-turbo, accurate DCT, smooth chroma), HEIC and JPEG XL through its plugins.
 
     Gives uint8 (height, width, 3). Raises BadInput (not an image, raw, too large) or OSError (truncated).
     """
@@ -67,20 +72,39 @@ def decode_opencv(data: bytes) -> RGB:
     return turn_upright(np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8), orientation)
 
 
+def decode_jpeg(data: bytes, *, reader: JpegReader) -> RGB:
+    """Decode a JPEG with one of JPEG_READERS.
+
+    Gives uint8 (height, width, 3). Raises BadInput (no JPEG, too large, truncated, damaged) or MissingExtra.
+    """
+    with open_image(data) as image:
+        orientation, kind, mode, size = read_orientation(image), image.format, image.mode, image.size[::-1]
+    if kind not in _JPEG_KINDS:
+        raise BadInput(f"expected a JPEG, got {kind}; decode it with 'pillow' or 'opencv'")
+    pixels = reader(data, mode, size)
+    if pixels.shape != (*size, 3):
+        raise BadInput(f"expected a JPEG of {size[1]} x {size[0]}, the decoder gives an array of {pixels.shape}")
+    return turn_upright(pixels, orientation)
+
+
 def open_image(data: bytes) -> Image.Image:
     """Open an image file's bytes with Pillow, its pixels not yet read; the caller closes it.
 
     Raises BadInput for what is no image, a raw file, a truncated one, and more than MAX_PIXELS pixels; MissingExtra for
-    HEIC without pillow-heif.
+    HEIC without pillow-heif and JPEG XL without pillow-jxl-plugin.
     """
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         _register_heif()
+    if data.startswith(_JPEG_XL_STARTS):
+        _register_jpeg_xl()
     try:
         image = Image.open(io.BytesIO(data))
-    except UnidentifiedImageError as problem:
+    except (UnidentifiedImageError, RuntimeError) as problem:  # the JPEG XL plugin raises RuntimeError
         raise BadInput(f"expected an image file, got {len(data)} bytes that start with {data[:8]!r}") from problem
     except Image.DecompressionBombError as problem:
         raise BadInput(f"expected at most {MAX_PIXELS} pixels: {problem}") from problem
+    except OSError as problem:
+        raise BadInput(f"image file is truncated or damaged: {problem}") from problem
     if image.width * image.height > MAX_PIXELS:
         image.close()
         raise BadInput(f"expected at most {MAX_PIXELS} pixels, got {image.width} x {image.height}")
@@ -124,7 +148,7 @@ def reaches_end(data: bytes, kind: str) -> bool:
     Walks the segments (ITU T.81 Annex B, ISO 15948 clause 5), so that thumbnails inside and bytes after the end
     (trailers of phones, a second picture) do not matter.
     """
-    if kind in ("JPEG", "MPO"):
+    if kind in _JPEG_KINDS:
         found = _JPEG_SEGMENT.search(data, 2)
         while found and found[0] != b"\xff\xd9":
             length = int.from_bytes(data[found.end() : found.end() + 2], "big")
@@ -152,7 +176,16 @@ def _register_heif() -> None:
     pillow_heif.register_heif_opener()
 
 
+def _register_jpeg_xl() -> None:
+    try:
+        import pillow_jxl
+    except ImportError as problem:
+        raise MissingExtra("JPEG XL files need pillow-jxl-plugin; pip install 'instability-kit[decoders]'") from problem
+    del pillow_jxl  # importing it is what registers it
+
+
 DECODERS: Dict[str, Decoder] = {
     "opencv": decode_opencv,
     "pillow": decode_pillow,
+    **{name: partial(decode_jpeg, reader=reader) for name, reader in JPEG_READERS.items()},
 }

@@ -85,15 +85,20 @@ class Share:
 class Prepared:
     """A picture on its way to the model: the fingerprints so far, and at the end the tensor.
 
-    ``tensor`` is float32 or uint8 (1, height, width, 3) or (1, 3, height, width); ``resized`` the picture
-    before scaling.
+    ``resized`` is the picture before scaling. The tensor is made when it is asked for: of equal ones, whose
+    fingerprints are kept, only the first is needed.
     """
 
     pixels_sha256: str = ""
     resized_sha256: str = ""
     tensor_sha256: str = ""
     resized: Optional[RGB] = None
-    tensor: Optional[Array] = None
+    scale: Optional[Callable[[], Array]] = None
+
+    @property
+    def tensor(self) -> Optional[Array]:
+        """Float32 or uint8 (1, height, width, 3) or (1, 3, height, width); None before the last stage."""
+        return None if self.scale is None else self.scale()
 
 
 def preprocess(
@@ -139,8 +144,12 @@ def preprocess_stages(
     prepared = replace(prepared, resized=resized, resized_sha256=resized_sha256)
     yield prepared
     scale_key = (resized_sha256, environment.scaling)
-    tensor, tensor_sha256 = shared.once("scale", scale_key, lambda: _scaled(resized, environment, sidecar), keep=False)
-    yield replace(prepared, tensor=tensor, tensor_sha256=tensor_sha256)
+
+    def scale() -> Array:
+        return shared.once("scale", scale_key, lambda: _scaled(resized, environment, sidecar), keep=False)
+
+    tensor_sha256 = shared.once("scale", (*scale_key, "fingerprint"), lambda: fingerprint(scale()))
+    yield replace(prepared, scale=scale, tensor_sha256=tensor_sha256)
 
 
 def fingerprint(array: Array) -> str:
@@ -172,6 +181,14 @@ def to_tensor(resized: RGB, *, scaling: str, layout: str, colour_order: str) -> 
 def scale_imagenet(picture: RGB) -> Array:
     """Give float32 (x / 255 - mean) / std with the ImageNet means and deviations of torchvision's models."""
     return (picture.astype(np.float32) / np.float32(255) - _IMAGENET_MEAN) / _IMAGENET_STD
+
+
+def scale_imagenet_swapped(picture: RGB) -> Array:
+    """Give what scale_imagenet gives for a picture whose red and blue were swapped by mistake: OpenCV's order, BGR.
+
+    The means and deviations stay where they are, so that blue gets red's.
+    """
+    return scale_imagenet(picture[..., ::-1])
 
 
 def scale_minus_one_one(picture: RGB) -> Array:
@@ -220,15 +237,15 @@ def _colour(environment: Environment) -> Callable[[RGB], RGB]:
     return pick(COLOURS, environment.colour, what="colour")
 
 
-def _scaled(resized: RGB, environment: Environment, sidecar: Sidecar) -> Tuple[Array, str]:
-    tensor = to_tensor(resized, scaling=environment.scaling, layout=sidecar.layout, colour_order=sidecar.colour_order)
-    return tensor, fingerprint(tensor)
+def _scaled(resized: RGB, environment: Environment, sidecar: Sidecar) -> Array:
+    return to_tensor(resized, scaling=environment.scaling, layout=sidecar.layout, colour_order=sidecar.colour_order)
 
 
 SCALINGS: Dict[str, Scaling] = {
     "bytes": keep_bytes,
     "caffe": scale_caffe,
     "imagenet": scale_imagenet,
+    "imagenet-swapped": scale_imagenet_swapped,
     "lite": scale_lite,
     "minus-one-one": scale_minus_one_one,
     "zero-one": scale_zero_one,

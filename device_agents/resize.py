@@ -1,24 +1,23 @@
-"""RESIZERS and FITS: RGB -> RGB of the model's input size; how pixels are interpolated, and which part is kept.
+"""RESIZERS: RGB -> RGB of the size asked for; how pixels are interpolated. The fits (fit.py) say which part is kept.
 
-A resizer gives uint8 (height, width, 3) of exactly the size asked for. A fit says what becomes of the aspect ratio, and
-calls a resizer once. Pillow's filters grow with the reduction (antialiasing); OpenCV's, but for area, do not.
+A resizer gives uint8 (height, width, 3) of exactly the size asked for. Pillow's filters grow with the reduction
+(antialiasing); OpenCV's but for area, and TensorFlow's without "-antialias", do not. The kit's own: interpolate.py.
 """
 
 from __future__ import annotations
 
-import math
 from functools import partial
-from typing import Callable, Dict, Tuple
+from typing import Dict
 
 import numpy as np
 from PIL import Image
 
-from device_agents.decode import MAX_PIXELS, RGB
-from device_agents.errors import BadInput, MissingExtra
+from device_agents import interpolate
+from device_agents.decode import RGB
+from device_agents.errors import MissingExtra
+from device_agents.fit import FITS, Fit, Resizer, covering_size
 
-Resizer = Callable[[RGB, int, int], RGB]
-Rounding = Callable[[float], int]
-Fit = Callable[[RGB, Resizer, int, int], RGB]
+__all__ = ["FITS", "RESIZERS", "Fit", "Resizer", "covering_size", "resize_opencv", "resize_pillow", "resize_tensorflow"]
 
 
 def resize_pillow(picture: RGB, height: int, width: int, *, filter_name: str) -> RGB:
@@ -38,61 +37,29 @@ def resize_opencv(picture: RGB, height: int, width: int, *, filter_name: str) ->
     return np.asarray(cv2.resize(picture, (width, height), interpolation=getattr(cv2, filter_name)), np.uint8)
 
 
-def fit_squash(picture: RGB, resizer: Resizer, height: int, width: int) -> RGB:
-    """Resize to (height, width), the aspect ratio given up."""
-    return resizer(picture, height, width)
+def resize_tensorflow(picture: RGB, height: int, width: int, *, method: str, antialias: bool = False) -> RGB:
+    """Resize with tf.image.resize (half-pixel centres), rounded and clipped. Raises MissingExtra where it is absent.
 
-
-def fit_cover_crop(
-    picture: RGB,
-    resizer: Resizer,
-    height: int,
-    width: int,
-    *,
-    margin: float,
-    whole_side: Rounding,
-    whole_offset: Rounding,
-) -> RGB:
-    """Resize keeping the ratio until (height, width) times margin is covered, then cut the centre.
-
-    With margin 256/224 and a square input of 224 this is the usual ImageNet rule. How the longer side and the crop's
-    offset become whole pixels differs between programs and moves the picture by a pixel: torchvision's Resize(int)
-    and CenterCrop take int and round, most others round and floor.
+    ``method`` is a value of tf.image.ResizeMethod; ``antialias`` lets the filter grow with the reduction.
     """
-    resized_height, resized_width = covering_size(picture.shape[:2], height, width, margin=margin, whole=whole_side)
-    if resized_height * resized_width > MAX_PIXELS:
-        raise BadInput(f"a {picture.shape[1]} x {picture.shape[0]} picture is too narrow to resize to its short side")
-    if picture.shape[:2] != (resized_height, resized_width):
-        picture = resizer(picture, resized_height, resized_width)
-    return centre_crop(picture, height, width, whole=whole_offset)
-
-
-def fit_squash_crop(picture: RGB, resizer: Resizer, height: int, width: int, *, margin: float) -> RGB:
-    """Resize to (height, width) times margin, the aspect ratio given up, then cut the centre."""
-    squashed = resizer(picture, round(height * margin), round(width * margin))
-    return centre_crop(squashed, height, width, whole=math.floor)
-
-
-def covering_size(size: Tuple[int, ...], height: int, width: int, *, margin: float, whole: Rounding) -> Tuple[int, int]:
-    """Give the (height, width) that keeps the ratio of a picture's size and just covers (height, width) times margin.
-
-    ``whole`` brings the longer side to whole pixels.
-    """
-    target_height, target_width = round(height * margin), round(width * margin)
-    if size[0] * width < size[1] * height:  # the picture is wider than the input: height decides
-        return target_height, whole(target_height * size[1] / size[0])
-    return whole(target_width * size[0] / size[1]), target_width
-
-
-def centre_crop(picture: RGB, height: int, width: int, *, whole: Rounding) -> RGB:
-    """Cut (height, width) from the centre, its offset brought to whole pixels; BadInput for a smaller picture."""
-    top, left = whole((picture.shape[0] - height) / 2), whole((picture.shape[1] - width) / 2)
-    if top < 0 or left < 0:
-        raise BadInput(f"expected at least {width} x {height} pixels to cut from, got {picture.shape[:2][::-1]}")
-    return np.ascontiguousarray(picture[top : top + height, left : left + width])
+    try:
+        import tensorflow as tf
+    except ImportError as problem:
+        raise MissingExtra(
+            "resizers 'tensorflow-...' need tensorflow; pip install 'instability-kit[tensorflow]'"
+        ) from problem
+    resized = tf.image.resize(picture, (height, width), method=method, antialias=antialias).numpy()
+    return np.asarray(np.rint(resized).clip(0, 255), np.uint8)
 
 
 RESIZERS: Dict[str, Resizer] = {
+    "align-corners-bilinear": interpolate.align_corners_bilinear,
+    "android-bitmap": interpolate.android_bitmap,
+    "asymmetric-bilinear": interpolate.asymmetric_bilinear,
+    "half-pixel-bicubic": interpolate.half_pixel_bicubic,
+    "half-pixel-bicubic-antialias": interpolate.half_pixel_bicubic_antialias,
+    "half-pixel-bilinear": interpolate.half_pixel_bilinear,
+    "half-pixel-bilinear-antialias": interpolate.half_pixel_bilinear_antialias,
     "opencv-area": partial(resize_opencv, filter_name="INTER_AREA"),
     "opencv-cubic": partial(resize_opencv, filter_name="INTER_CUBIC"),
     "opencv-lanczos4": partial(resize_opencv, filter_name="INTER_LANCZOS4"),
@@ -104,12 +71,16 @@ RESIZERS: Dict[str, Resizer] = {
     "pillow-hamming": partial(resize_pillow, filter_name="HAMMING"),
     "pillow-lanczos": partial(resize_pillow, filter_name="LANCZOS"),
     "pillow-nearest": partial(resize_pillow, filter_name="NEAREST"),
-}
-
-FITS: Dict[str, Fit] = {
-    "short-side-256-crop": partial(fit_cover_crop, margin=256 / 224, whole_side=round, whole_offset=math.floor),
-    "short-side-crop": partial(fit_cover_crop, margin=1.0, whole_side=round, whole_offset=math.floor),
-    "squash": fit_squash,
-    "squash-256-crop": partial(fit_squash_crop, margin=256 / 224),
-    "torchvision-256-crop": partial(fit_cover_crop, margin=256 / 224, whole_side=int, whole_offset=round),
+    "tensorflow-area": partial(resize_tensorflow, method="area"),
+    "tensorflow-bicubic": partial(resize_tensorflow, method="bicubic"),
+    "tensorflow-bicubic-antialias": partial(resize_tensorflow, method="bicubic", antialias=True),
+    "tensorflow-bilinear": partial(resize_tensorflow, method="bilinear"),
+    "tensorflow-bilinear-antialias": partial(resize_tensorflow, method="bilinear", antialias=True),
+    "tensorflow-lanczos3": partial(resize_tensorflow, method="lanczos3"),
+    "tensorflow-lanczos3-antialias": partial(resize_tensorflow, method="lanczos3", antialias=True),
+    "tensorflow-lanczos5": partial(resize_tensorflow, method="lanczos5"),
+    "tensorflow-lanczos5-antialias": partial(resize_tensorflow, method="lanczos5", antialias=True),
+    "tensorflow-mitchell": partial(resize_tensorflow, method="mitchellcubic"),
+    "tensorflow-mitchell-antialias": partial(resize_tensorflow, method="mitchellcubic", antialias=True),
+    "tensorflow-nearest": partial(resize_tensorflow, method="nearest"),
 }

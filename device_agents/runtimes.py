@@ -7,32 +7,31 @@ zero point, (q - zero) * scale in float64. A classifier is not to be used from t
 
 from __future__ import annotations
 
-import importlib
-import importlib.metadata
-import importlib.util
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, List
 
 import numpy as np
 import numpy.typing as npt
 
 from device_agents.errors import BadInput, MissingExtra, pick
+from device_agents.runtime_libraries import (
+    LIBRARIES,
+    Array,
+    checked_shape,
+    import_library,
+    is_installed,
+    read_model,
+    runtime_version,
+)
+from device_agents.runtimes_graph import GRAPH_RUNTIMES
 
-Array = npt.NDArray[Any]
 Classifier = Callable[[Array], Array]
 Runtime = Callable[[Path, int], Classifier]
 
-# The distribution that brings each runtime, the module it is imported by, and how to install it.
-_SOURCES: Dict[str, Tuple[str, str, str]] = {
-    "keras": ("keras", "keras", "instability-kit[tensorflow]"),
-    "litert": ("ai-edge-litert", "ai_edge_litert.interpreter", "instability-kit[agent]"),
-    "litert-builtin": ("ai-edge-litert", "ai_edge_litert.interpreter", "instability-kit[agent]"),
-    "litert-reference": ("ai-edge-litert", "ai_edge_litert.interpreter", "instability-kit[agent]"),
-    "onnxruntime": ("onnxruntime", "onnxruntime", "instability-kit[agent]"),
-    "tflite-runtime": ("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime==2.14.0"),
-}
 _BY_SUFFIX = {".tflite": ("litert", "tflite-runtime"), ".onnx": ("onnxruntime",), ".keras": ("keras",)}
+
+__all__ = ["RUNTIMES", "Classifier", "Runtime", "is_installed", "runtime_for", "runtime_version"]
 
 
 def runtime_for(path: Path) -> str:
@@ -45,32 +44,22 @@ def runtime_for(path: Path) -> str:
     return next((name for name in names if is_installed(name)), names[0])
 
 
-def is_installed(name: str) -> bool:
-    """Say whether this machine has the library of a runtime, without importing it."""
-    package = pick(_SOURCES, name, what="runtime")[1].split(".")[0]
-    return importlib.util.find_spec(package) is not None
-
-
-def runtime_version(name: str) -> str:
-    """Give the version of a runtime's library on this machine; raises MissingExtra where it is absent."""
-    distribution, _, extra = pick(_SOURCES, name, what="runtime")
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError as problem:
-        raise MissingExtra(f"runtime '{name}' needs {distribution}; pip install '{extra}'") from problem
-
-
 def load_tflite(path: Path, threads: int, *, runtime: str, resolver: str) -> Classifier:
     """Load a .tflite file into the interpreter of LiteRT or tflite-runtime.
 
     ``resolver`` is a member of OpResolverType: AUTO applies XNNPACK, BUILTIN_WITHOUT_DEFAULT_DELEGATES the library's
-    own optimised kernels, BUILTIN_REF the slow reference ones. Raises BadInput for a file that is no such model.
+    own optimised kernels, BUILTIN_REF the slow reference ones. A runtime with a delegate hands it the nodes that it can
+    do. Raises BadInput for a file that is no such model, MissingExtra for a delegate that is absent or does not start.
     """
-    module = _import(runtime)
+    module = import_library(runtime)
     kind = getattr(module.OpResolverType, resolver)
+    delegates = _load_delegates(module, runtime)
     try:
         interpreter = module.Interpreter(
-            model_content=_read_model(path), num_threads=threads, experimental_op_resolver_type=kind
+            model_content=read_model(path),
+            num_threads=threads,
+            experimental_op_resolver_type=kind,
+            experimental_delegates=delegates,
         )
     except SystemError as problem:  # tflite-runtime 2.14 is built for numpy 1 and imports under numpy 2
         raise MissingExtra(f"runtime '{runtime}' does not work here: {problem}; it needs numpy below 2") from problem
@@ -83,21 +72,6 @@ def load_tflite(path: Path, threads: int, *, runtime: str, resolver: str) -> Cla
     return partial(_run_tflite, interpreter)
 
 
-def load_onnx(path: Path, threads: int) -> Classifier:
-    """Load an .onnx file into ONNX Runtime on the CPU; raises BadInput for a file that is no such model."""
-    module = _import("onnxruntime")
-    options = module.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    try:
-        session = module.InferenceSession(_read_model(path), options, providers=["CPUExecutionProvider"])
-    except _onnx_errors() as problem:
-        raise BadInput(f"{path} is no model that onnxruntime can read: {problem}") from problem
-    if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
-        raise BadInput(f"{path}: expected a classifier with one input and one output")
-    return partial(_run_onnx, session)
-
-
 def load_keras(path: Path, threads: int) -> Classifier:
     """Load a .keras file into Keras; TensorFlow takes one number of threads for the whole process.
 
@@ -105,7 +79,7 @@ def load_keras(path: Path, threads: int) -> Classifier:
     """
     import tensorflow as tf
 
-    keras = _import("keras")
+    keras = import_library("keras")
     try:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     except RuntimeError as problem:
@@ -115,7 +89,7 @@ def load_keras(path: Path, threads: int) -> Classifier:
         model = keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as problem:
         raise BadInput(f"{path} is no model that keras can read: {problem}") from problem
-    return lambda tensor: np.asarray(model(_checked(tensor, model.input_shape), training=False)).reshape(-1)
+    return lambda tensor: np.asarray(model(checked_shape(tensor, model.input_shape), training=False)).reshape(-1)
 
 
 def quantise(tensor: Array, dtype: npt.DTypeLike, *, scale: float, zero_point: int) -> Array:
@@ -136,10 +110,18 @@ def dequantise(integers: Array, *, scale: float, zero_point: int) -> Array:
     return (integers.astype(np.float64) - zero_point) * scale
 
 
+def _load_delegates(module: Any, runtime: str) -> List[Any]:
+    library = LIBRARIES[runtime].delegate
+    try:
+        return [module.load_delegate(library)] if library else []
+    except (OSError, ValueError, RuntimeError) as problem:
+        raise MissingExtra(f"runtime '{runtime}': {library} did not start here ({problem}); use 'litert'") from problem
+
+
 def _run_tflite(interpreter: Any, tensor: Array) -> Array:
     entry, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
     signature = tuple(int(size) for size in entry.get("shape_signature", entry["shape"]))
-    tensor = _checked(tensor, signature)
+    tensor = checked_shape(tensor, signature)
     if tuple(entry["shape"]) != tensor.shape:
         interpreter.resize_tensor_input(entry["index"], tensor.shape)
         interpreter.allocate_tensors()
@@ -156,54 +138,12 @@ def _run_tflite(interpreter: Any, tensor: Array) -> Array:
     return dequantise(scores, scale=scale, zero_point=zero_point) if quantised else scores
 
 
-def _run_onnx(session: Any, tensor: Array) -> Array:
-    entry = session.get_inputs()[0]
-    tensor = _checked(tensor, tuple(size if isinstance(size, int) else -1 for size in entry.shape))
-    wanted = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}.get(entry.type)
-    if wanted is None or (tensor.dtype == np.uint8) != (wanted is np.uint8):
-        raise BadInput(f"the model takes {entry.type}, the sidecar's scaling gives {tensor.dtype.name}")
-    try:
-        scores = session.run(None, {entry.name: tensor.astype(wanted)})[0]
-    except _onnx_errors() as problem:
-        raise BadInput(f"onnxruntime: {problem}") from problem
-    return np.asarray(scores).reshape(-1)
-
-
-def _checked(tensor: Array, shape: Tuple[Any, ...]) -> Array:
-    # -1 and None stand for a size that the model leaves open.
-    fits = len(shape) == tensor.ndim and all(want in (-1, None, got) for want, got in zip(shape, tensor.shape))
-    if not fits:
-        raise BadInput(f"the model takes an input of shape {shape}, the sidecar gives {tensor.shape}")
-    return tensor
-
-
-def _read_model(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as problem:
-        raise BadInput(f"cannot read the model file {path}: {problem}") from problem
-
-
-def _import(name: str) -> Any:
-    distribution, module, extra = _SOURCES[name]
-    try:
-        return importlib.import_module(module)
-    except ImportError as problem:
-        raise MissingExtra(f"runtime '{name}' needs {distribution} ({problem}); pip install '{extra}'") from problem
-
-
-def _onnx_errors() -> Tuple[Any, ...]:
-    # They share no base class but Exception.
-    state = vars(importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state"))
-    own = tuple(value for value in state.values() if isinstance(value, type) and issubclass(value, Exception))
-    return (*own, RuntimeError, ValueError)
-
-
 RUNTIMES: Dict[str, Runtime] = {
+    **GRAPH_RUNTIMES,
     "keras": load_keras,
     "litert": partial(load_tflite, runtime="litert", resolver="AUTO"),
     "litert-builtin": partial(load_tflite, runtime="litert-builtin", resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES"),
+    "litert-gpu": partial(load_tflite, runtime="litert-gpu", resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES"),
     "litert-reference": partial(load_tflite, runtime="litert-reference", resolver="BUILTIN_REF"),
-    "onnxruntime": load_onnx,
     "tflite-runtime": partial(load_tflite, runtime="tflite-runtime", resolver="AUTO"),
 }

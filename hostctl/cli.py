@@ -145,7 +145,26 @@ def _predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", help="the runtime (default: by the file's suffix)")
     parser.add_argument("--decoder", default="pillow", help="the picture decoder (default: %(default)s)")
     parser.add_argument("--view", help="what the model sees (default: the rectified scene of a run, a whole file)")
+    parser.add_argument(
+        "--vary",
+        action="append",
+        default=[],
+        metavar="FAMILY=VARIANT,...",
+        help="compare these variants too: names, globs or all, such as resizer=pillow-*,opencv-area; may be repeated",
+    )
+    parser.add_argument(
+        "--design",
+        choices=["one-at-a-time", "factorial", "stacked"],
+        default="one-at-a-time",
+        help="one change each, all combinations, or the most harmful upon the most harmful (default: %(default)s)",
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    parser.add_argument(
+        "--cluster",
+        default="",
+        metavar="ADDRESS",
+        help="a Dask scheduler to work on, tcp://HOST:PORT; its workers must see the run's folder",
+    )
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
@@ -236,6 +255,9 @@ def _run_predict(options: argparse.Namespace) -> int:
             runtime=options.runtime,
             decoder=options.decoder,
             view=options.view,
+            vary=options.vary,
+            design=options.design,
+            cluster=options.cluster,
             workers=options.workers,
             progress=progress,
         )

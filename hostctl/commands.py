@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from device_agents.records import Scene
 
-MOST_LISTED = 50
-
 
 def run(
     lab: Path, *, scenes: Path, out: Path, model: str | None = "mobilenet-v2", progress: Progress = silent
@@ -45,43 +43,28 @@ def predict(
     runtime: str | None = None,
     decoder: str = "pillow",
     view: str | None = None,
+    vary: Sequence[str] = (),
+    design: str = "one-at-a-time",
+    cluster: str = "",
     workers: int = os.cpu_count() or 1,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Predict a run's pictures, or a folder's or CSV's, with a model in one environment; gives accuracy and how.
+    """Predict a run's pictures, or a folder's or CSV's, with a model; gives accuracy and how.
 
     Without ``view`` the model sees the rectified scene of a run's photographs, and the whole of other pictures.
+    ``vary`` asks for more environments, such as "resizer=pillow-*,opencv-*" and "decoder=all", combined by ``design``:
+    "one-at-a-time", "factorial" or "stacked". The result then has a row for each environment, compared with the one
+    that the other options describe. ``cluster`` is the address of a Dask scheduler to work on instead of this host.
     """
-    from analysis.store import Run
-    from device_agents.predict import default_environment
-    from hostctl.grid import Assignment, predict_run
-    from stability_train.zoo import describe, resolve_model
+    from hostctl.predicting import Setup, predict_pictures
 
     if (run is None) == (scenes is None):
         raise BadInput(
             "expected either a run or --scenes (a folder or a CSV of pictures), got "
             + ("neither" if run is None else "both")
         )
-    path, card = resolve_model(model, sidecar=sidecar, progress=partial(progress, "model", 0, 0))
-    with Run.open(run) if run else _run_of_files(scenes, out) as opened:
-        rectified = view or ("rectified-pillow" if opened.steps() else "whole")
-        environment = default_environment(card, path, runtime=runtime, decoder=decoder, view=rectified)
-        predict_run(
-            opened, path, card, [Assignment(environment)], workers=workers, progress=partial(progress, "predictions")
-        )
-        table = opened.predictions()
-        table = table[table["environment"] == environment.environment]
-        return {
-            "run": str(opened.folder),
-            "model": card.name,
-            "model_file": str(path),
-            "preprocessing": describe(card),
-            "runtime": f"{environment.runtime} {environment.runtime_version}",
-            "decoder": decoder,
-            "view": rectified,
-            "environment": environment.environment,
-            **_accuracy(table),
-        }
+    setup = Setup(model, sidecar, runtime, decoder, view, tuple(vary), design, cluster, workers)
+    return predict_pictures(setup, run=run, scenes=scenes, out=out, progress=progress)
 
 
 def report(
@@ -132,54 +115,6 @@ def get_model(name: str, *, progress: Progress = silent) -> dict[str, str]:
     model = zoo.get_model(name, progress=partial(progress, "model", 0, 0))
     files = {kind: str(getattr(model, kind)) for kind in ("tflite", "onnx", "keras", "provenance")}
     return {"name": name, **files, "preprocessing": zoo.describe(read_sidecar(model.tflite))}
-
-
-def _accuracy(table: pd.DataFrame) -> dict[str, Any]:
-    """Counts, top-1 and top-5 accuracy with 95 % intervals, and the failures' reasons, for one environment."""
-    from analysis.accuracy import accuracy
-
-    marked = table.assign(all="all")
-    top = {f"top_{n}": accuracy(marked, by="all", top_n=n).iloc[0] for n in (1, 5)}
-    failed = marked.loc[marked["error"].fillna("") != "", ["picture", "error"]]
-    found: dict[str, Any] = {"pictures": len(marked), "failed": len(failed)}
-    for name, row in top.items():
-        found[name] = {"accuracy": float(row["accuracy"]), "interval": [float(row["low"]), float(row["high"])]}
-    found["failures"] = [f"{one.picture}: {one.error}" for one in failed.head(MOST_LISTED).itertuples()]
-    return found
-
-
-def _run_of_files(scenes: Path | None, out: Path | None) -> Any:
-    """Make or reopen the run whose pictures are the scenes' own files."""
-    from analysis.store import Run
-    from capture.scenes import read_scenes
-
-    assert scenes is not None
-    listed = read_scenes(scenes)
-    name = scenes.resolve().parent.name if scenes.suffix == ".csv" else scenes.resolve().name
-    run = Run.open_or_create(out or Path("runs") / f"predict-{name}", settings={"pictures": "files"}, scenes=listed)
-    _add_files(run, listed)
-    return run
-
-
-def _add_files(run: Any, scenes: list[Scene]) -> None:
-    """Commit the scenes' files as pictures: a file that is no picture is one too, and fails at its prediction."""
-    from PIL import Image
-
-    from device_agents.records import Picture
-
-    there = {picture.scene for picture in run.picture_records()}
-    for scene in scenes:
-        if scene.scene in there:
-            continue
-        path = Path(scene.file)
-        data = path.read_bytes()
-        try:
-            with Image.open(path) as image:
-                width, height = image.size
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            width = height = 0
-        record = Picture(scene.scene, scene.sha256, path.suffix.lower(), len(data), width, height, scene.scene)
-        run.add_picture(record, {scene.sha256: data})
 
 
 def _show_all(scenes: list[Scene], display: Any, every_s: float | None) -> None:

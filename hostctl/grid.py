@@ -1,15 +1,21 @@
-"""Pictures x environments: on this host in parallel processes, or through the agents of devices; shard by shard."""
+"""Pictures x environments: on this host or a cluster in parallel, or through the agents of devices; shard by shard.
+
+A shard is a block of pictures in all the environments that they miss: environments share work within a picture only,
+so a picture is never split, and blocks of pictures may go to any worker.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.store import Run
 from capture.raw import RAW_SUFFIXES
-from device_agents.errors import KitError
+from device_agents.errors import BadInput, KitError, MissingExtra, Unreachable
 from device_agents.predict import Job, JobPicture, predict
 from device_agents.records import Environment, Picture, Prediction
 from device_agents.sidecar import Sidecar
@@ -18,41 +24,54 @@ from hostctl.label_names import keep_names
 if TYPE_CHECKING:
     from hostctl.agent import Agent
 
-BLOCK = 32  # pictures a shard: small enough to lose little, large enough that loading the model costs nothing
+# Large enough that loading the model costs nothing, small enough to lose little in a kill and to end together.
+BLOCK, SMALLEST_BLOCK = 32, 4
+CELLS = 256  # pictures x environments that a shard aims at
 TOP_K = 5
+CONNECT_TIMEOUT_S = 15
 
 Said = Callable[[int, int, str], None]
+Missing = tuple[list[Picture], list[Environment]]
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """Pictures of some devices (none: of all), to be predicted in one environment, here or by a device's agent."""
+    """Pictures of some devices (none: of all), to be predicted in some environments, here or by a device's agent."""
 
-    environment: Environment
+    environments: tuple[Environment, ...]
     devices: tuple[str, ...] = ()
     agent: Agent | None = None
 
 
 def predict_run(
-    run: Run, model: Path, sidecar: Sidecar, assignments: Sequence[Assignment], *, workers: int, progress: Said
+    run: Run,
+    model: Path,
+    sidecar: Sidecar,
+    assignments: Sequence[Assignment],
+    *,
+    workers: int,
+    progress: Said,
+    cluster: str = "",
 ) -> list[str]:
-    """Predict every picture of a run that an assignment names and that is not predicted yet.
+    """Predict every picture of a run that an assignment names, in its environments in which it is not predicted yet.
 
-    Each finished block is committed at once, so a killed command loses at most a block a worker. Gives the reasons of
-    agents that failed (also recorded in the run); what they owed stays missing.
+    Each finished block is committed at once, so a killed command loses at most a block a worker; progress counts
+    pictures. ``cluster`` is the address of a Dask scheduler, whose workers see the run's folder under the same path;
+    without it, ``workers`` processes of this host work. Gives the reasons of agents that failed (also recorded in the
+    run); what they owed stays missing. Raises Unreachable where there is no cluster.
     """
     keep_names(run.folder, sidecar.labels)
-    pictures = [picture for picture in run.picture_records() if picture.suffix not in RAW_SUFFIXES]
-    total = sum(len(_of(pictures, assignment)) for assignment in assignments)
-    done = total - sum(len(block) for one in assignments for block, _ in _missing(run, one))
+    total = sum(1 for one in assignments for _ in _pictures(run, one))
+    owed = [[len(block) for block, _ in _missing(run, one)] for one in assignments]
+    done = total - sum(map(sum, owed))
     progress(done, total, "")
     failures = []
-    for assignment in assignments:
-        finished = _on_host if assignment.agent is None else _on_device
+    for assignment, blocks in zip(assignments, owed, strict=True):
+        jobs = _jobs(run, model, sidecar, assignment)
         try:
-            for predictions in finished(list(_jobs(run, model, sidecar, assignment)), assignment, workers):
+            for predictions in _finished(jobs, assignment, workers=min(workers, len(blocks)), cluster=cluster):
                 run.add_predictions(predictions)
-                done += len(predictions)
+                done += len({prediction.picture for prediction in predictions})
                 progress(done, total, "")
         except KitError as problem:
             if assignment.agent is None:
@@ -63,13 +82,18 @@ def predict_run(
     return failures
 
 
-def _of(pictures: Sequence[Picture], assignment: Assignment) -> list[Picture]:
-    return [picture for picture in pictures if not assignment.devices or picture.device in assignment.devices]
+def _where(assignment: Assignment) -> Mapping[str, tuple[str, ...]]:
+    return {"device": assignment.devices} if assignment.devices else {}
 
 
-def _missing(run: Run, assignment: Assignment) -> Iterator[tuple[list[Picture], list[Environment]]]:
-    where: Mapping[str, tuple[str, ...]] = {"device": assignment.devices} if assignment.devices else {}
-    for block, environments in run.missing_predictions([assignment.environment], where=where, block=BLOCK):
+def _pictures(run: Run, assignment: Assignment) -> Iterator[Picture]:
+    return (one for one in run.picture_records(_where(assignment)) if one.suffix not in RAW_SUFFIXES)
+
+
+def _missing(run: Run, assignment: Assignment) -> Iterator[Missing]:
+    size = max(SMALLEST_BLOCK, min(BLOCK, CELLS // len(assignment.environments)))
+    missing = run.missing_predictions(assignment.environments, where=_where(assignment), block=size)
+    for block, environments in missing:
         wanted = [picture for picture in block if picture.suffix not in RAW_SUFFIXES]
         if wanted:
             yield wanted, environments
@@ -78,31 +102,73 @@ def _missing(run: Run, assignment: Assignment) -> Iterator[tuple[list[Picture], 
 def _jobs(run: Run, model: Path, sidecar: Sidecar, assignment: Assignment) -> Iterator[Job]:
     for block, environments in _missing(run, assignment):
         yield Job(
-            model=str(model),
+            model=str(model.absolute()),
             sidecar=sidecar,
-            pictures=tuple(JobPicture(one.picture, str(run.file(one.sha256)), one.corners) for one in block),
+            pictures=tuple(JobPicture(one.picture, str(run.file(one.sha256).absolute()), one.corners) for one in block),
             environments=tuple(environments),
             top_k=TOP_K,
         )
 
 
-def _on_host(jobs: Sequence[Job], assignment: Assignment, workers: int) -> Iterator[list[Prediction]]:
-    """Predict in worker processes with one runtime thread each; blocks come back in any order."""
+def _finished(jobs: Iterator[Job], assignment: Assignment, *, workers: int, cluster: str) -> Iterator[list[Prediction]]:
+    """Give each job's predictions when it is done; a device works a block at a time, a host's blocks in any order."""
+    if assignment.agent is not None:
+        for job in jobs:
+            yield list(assignment.agent.predict(job))
+    elif cluster:
+        with _connected(cluster):
+            yield from _in_parallel(jobs, -1)
+    elif workers > 1:
+        yield from _in_parallel(jobs, workers)
+    else:
+        yield from map(_predict_block, jobs)
+
+
+def _in_parallel(jobs: Iterator[Job], workers: int) -> Iterator[list[Prediction]]:
+    """Predict in worker processes with one thread each; only a few jobs a worker exist at a time."""
     import joblib
 
-    if len(jobs) <= 1 or workers <= 1:
-        yield from map(_predict_block, jobs)
-        return
-    parallel = joblib.Parallel(n_jobs=min(workers, len(jobs)), return_as="generator_unordered")
-    yield from parallel(joblib.delayed(_predict_block)(job) for job in jobs)
+    problems: list[Exception] = []
+    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
+    yield from parallel(joblib.delayed(_predict_in_worker)(job) for job in _until(jobs, problems))
+    if problems:
+        raise problems[0]
+
+
+def _until(jobs: Iterator[Job], problems: list[Exception]) -> Iterator[Job]:
+    """Give jobs until making one fails: joblib asks for them in a thread of its own, where an error would be lost."""
+    try:
+        yield from jobs
+    except (KitError, OSError) as problem:
+        problems.append(problem)
+
+
+def _predict_in_worker(job: Job) -> list[Prediction]:
+    import cv2
+
+    cv2.setNumThreads(1)  # the processes fill the cores already
+    return _predict_block(job)
 
 
 def _predict_block(job: Job) -> list[Prediction]:
     return list(predict(job))
 
 
-def _on_device(jobs: Sequence[Job], assignment: Assignment, workers: int) -> Iterator[list[Prediction]]:
-    """Predict on the device, a block at a time; its agent holds the pictures that it has already."""
-    assert assignment.agent is not None
-    for job in jobs:
-        yield list(assignment.agent.predict(job))
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """Let joblib use the Dask scheduler at an address such as tcp://host:8786 for as long as the block runs."""
+    import joblib
+
+    try:
+        import distributed
+    except ImportError as problem:
+        raise MissingExtra("--cluster needs distributed; pip install 'instability-kit[cluster]'") from problem
+    if not re.fullmatch(r"(tcp|tls)://.+:\d+", address):
+        raise BadInput(f"--cluster: expected an address such as tcp://host:8786, got '{address}'")
+    connect: Any = distributed.Client  # it has no types
+    try:
+        client = connect(address, timeout=CONNECT_TIMEOUT_S, set_as_default=False)
+    except OSError as problem:
+        raise Unreachable(f"--cluster: no Dask scheduler answers at {address}: {problem}") from problem
+    with client, joblib.parallel_config(backend="dask", client=client):
+        yield client

@@ -115,7 +115,9 @@ def percent(rate: float | None, interval: Sequence[float] | None = None) -> str:
 
 
 def predict_text(result: Mapping[str, Any]) -> str:
-    """Lay out what `instability predict` found: accuracy first, then how it was made."""
+    """Lay out what `instability predict` found: accuracy and how it was made, or a table of environments."""
+    if "rows" in result:
+        return _grid_text(result)
     lines = [f"{result['model']} on {result['pictures']} pictures"]
     for name, key in (("top-1", "top_1"), ("top-5", "top_5")):
         lines.append(f"  {name} accuracy  {percent(result[key]['accuracy'], result[key]['interval'])}")
@@ -123,6 +125,46 @@ def predict_text(result: Mapping[str, Any]) -> str:
     if result["failed"]:
         lines += [f"  failed         {result['failed']}", *(f"    {line}" for line in result["failures"][:5])]
     return "\n".join(lines)
+
+
+def _grid_text(result: Mapping[str, Any]) -> str:
+    cells = _stacked_row if result["design"] == "stacked" else _compared_row
+    lines = [f"{result['model']} on {result['pictures']} pictures in {result['environments']} environments", ""]
+    lines += [table_text([cells(row) for row in result["rows"]]), ""]
+    if result["design"] == "stacked":
+        lines.append(
+            f"half of the scenes (seed {result['seed']}) choose, the other half score; all: {result['stacked']}"
+        )
+    else:
+        lines.append("against the base: the change of accuracy, pictures with another label, right in exactly one")
+    lines += [f"  {key:<14} {result[key]}" for key in ("preprocessing", "run")]
+    keys = ("decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
+    base = " ".join(f"{key}={result['base'][key]}" for key in keys)
+    lines.append(f"  base           {base}")
+    if result["failed"]:
+        lines.append(f"  failed         {result['failed']} predictions; the run's table has their reasons")
+    return "\n".join(lines)
+
+
+def _compared_row(row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "changed": " ".join(f"{family}={variant}" for family, variant in row["changed"].items()) or "(base)",
+        "top-1 accuracy": percent(row["accuracy"], row["interval"]),
+        "difference": percent(row["difference"], row["difference_interval"]),
+        "other label": percent(row["flips"]),
+        "instability": percent(row["instability"], row["instability_interval"]),
+        "failed": str(row["failed"]),
+    }
+
+
+def _stacked_row(row: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "round": str(row["round"]),
+        "added": f"{row['family']}={row['variant']}" if row["family"] else "(base)",
+        "accuracy, choosing half": percent(row["choosing_accuracy"]),
+        "accuracy, scoring half": percent(row["accuracy"], row["interval"]),
+        "difference to base": percent(row["difference"], row["difference_interval"]),
+    }
 
 
 def devices_text(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -185,14 +185,14 @@ def _agents(laboratory: Laboratory, chosen: Chosen) -> list[Assignment]:
         if device.agent is not None:
             environment = default_environment(chosen.sidecar, chosen.path, view=VIEW, machine=device.name)
             version = device.agent.runtime_version(environment.runtime)
-            made.append(Assignment(replace(environment, runtime_version=version), (device.name,), device.agent))
+            made.append(Assignment((replace(environment, runtime_version=version),), (device.name,), device.agent))
     return made
 
 
 def _host(lab: Lab, chosen: Chosen) -> Assignment:
     """The host predicts the photographs of all devices that do not do it themselves."""
     hosted = tuple(device.name for device in lab.devices if device.predicts == "host")
-    return Assignment(default_environment(chosen.sidecar, chosen.path, view=VIEW), hosted)
+    return Assignment((default_environment(chosen.sidecar, chosen.path, view=VIEW),), hosted)
 
 
 def _predict(run: Run, chosen: Chosen, assignments: Sequence[Assignment], stage: str, progress: Progress) -> None:

@@ -15,6 +15,8 @@ from device_agents import decode
 from device_agents.decode import DECODERS, reaches_end, turn_upright
 from device_agents.errors import BadInput, KitError, MissingExtra
 
+GENERAL = ("opencv", "pillow")  # the others read JPEG only: test_decode_jpeg.py
+
 
 def smooth(height: int = 60, width: int = 80) -> np.ndarray:
     y, x = np.mgrid[0:height, 0:width]
@@ -34,7 +36,7 @@ def with_orientation(pixels: np.ndarray, orientation: int, kind: str = "JPEG", *
     return encoded(pixels, kind, exif=exif, **options)
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_png_comes_back_exactly(name: str) -> None:
     pixels = smooth()
     decoded = DECODERS[name](encoded(pixels))
@@ -43,7 +45,7 @@ def test_png_comes_back_exactly(name: str) -> None:
     np.testing.assert_array_equal(decoded, pixels)
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_orientation_is_applied_once_as_pillow_does(name: str, orientation: int, kind: str) -> None:
@@ -66,20 +68,20 @@ def test_orientation_6_by_hand() -> None:
     assert turn_upright(stored, 6)[..., 0].tolist() == [[3, 0], [4, 1], [5, 2]]
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 @pytest.mark.parametrize("orientation", [0, 9, 300])
 def test_senseless_orientation_is_ignored(name: str, orientation: int) -> None:
     data = with_orientation(smooth(), orientation, "PNG")
     np.testing.assert_array_equal(DECODERS[name](data), smooth())
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_damaged_exif_is_ignored(name: str) -> None:
     data = encoded(smooth(), "PNG", exif=b"Exif\0\0not a TIFF header at all")
     np.testing.assert_array_equal(DECODERS[name](data), smooth())
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGBA", "1"])
 def test_other_modes_become_rgb(name: str, mode: str) -> None:
     image = Image.fromarray(smooth()).convert(mode)
@@ -90,11 +92,12 @@ def test_other_modes_become_rgb(name: str, mode: str) -> None:
 def test_cmyk_jpeg_becomes_rgb_of_about_the_same_colour() -> None:
     flat = np.full((16, 16, 3), (200, 100, 40), np.uint8)
     data = encoded(Image.fromarray(flat).convert("CMYK"), "JPEG", quality=95)
-    for decoder in DECODERS.values():
+    for name in GENERAL:
+        decoder = DECODERS[name]
         assert np.abs(decoder(data).astype(int) - flat).max() <= 3
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_sixteen_bit_grey_keeps_the_high_byte(name: str) -> None:
     values = np.array([[0, 255, 256], [32768, 40000, 65535]], np.uint16)
     decoded = DECODERS[name](encoded(values))
@@ -107,7 +110,7 @@ def test_the_two_decoders_agree_on_jpeg_420() -> None:
     np.testing.assert_array_equal(DECODERS["pillow"](data), DECODERS["opencv"](data))
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 @pytest.mark.parametrize("options", [("JPEG", {}), ("JPEG", {"progressive": True}), ("PNG", {}), ("WEBP", {})])
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.97])
 def test_truncated_files_are_errors(name: str, options: tuple[str, dict[str, object]], part: float) -> None:
@@ -117,14 +120,14 @@ def test_truncated_files_are_errors(name: str, options: tuple[str, dict[str, obj
         DECODERS[name](data[: int(len(data) * part)])
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 @pytest.mark.parametrize("data", [b"", b"hello", b"\xff\xd8\xff", b"\0" * 64])
 def test_what_is_no_image_is_refused(name: str, data: bytes) -> None:
     with pytest.raises(BadInput, match="expected an image file, got"):
         DECODERS[name](data)
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_decompression_bomb_is_refused_before_it_unpacks(name: str) -> None:
     header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
     chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
@@ -135,7 +138,7 @@ def test_decompression_bomb_is_refused_before_it_unpacks(name: str) -> None:
         DECODERS[name](data)
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_limit_holds_exactly(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decode, "MAX_PIXELS", 60 * 80)
     assert DECODERS[name](encoded(smooth())).shape == (60, 80, 3)
@@ -144,7 +147,7 @@ def test_limit_holds_exactly(name: str, monkeypatch: pytest.MonkeyPatch) -> None
         DECODERS[name](encoded(smooth()))
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 def test_raw_file_is_not_read_as_its_thumbnail(name: str) -> None:
     import tifffile
 
@@ -190,7 +193,7 @@ def test_png_end_is_found() -> None:
     assert not any(reaches_end(whole[:size], "PNG") for size in range(8, len(whole)))
 
 
-@pytest.mark.parametrize("name", DECODERS)
+@pytest.mark.parametrize("name", GENERAL)
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
 def test_even_the_last_byte_counts(name: str, kind: str) -> None:
     with pytest.raises(BadInput, match=r"image file is truncated: .* without its end marker"):
@@ -213,3 +216,39 @@ def test_data_pack_heic_is_not_turned_by_its_exif(data_pack: Path) -> None:
 def test_data_pack_dng_is_refused(data_pack: Path) -> None:
     with pytest.raises(BadInput, match="raw file"):
         DECODERS["pillow"]((data_pack / "raw" / "canon_eos_6d_linear.dng").read_bytes())
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("pillow", "WEBP"), ("opencv", "WEBP"), ("pillow", "AVIF"), ("opencv", "AVIF")]
+)
+def test_webp_and_avif_are_turned_once(name: str, kind: str, orientation: int) -> None:
+    data = with_orientation(smooth(), orientation, kind, quality=95)
+    expected = turn_upright(smooth(), orientation)
+    decoded = DECODERS[name](data)
+    assert decoded.shape == expected.shape
+    assert np.abs(decoded.astype(int) - expected).mean() < 6
+
+
+def test_jpeg_xl_is_decoded_through_its_plugin() -> None:
+    pytest.importorskip("pillow_jxl")
+    expected = turn_upright(smooth(), 6)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    jpeg_xl = encoded(smooth(), "JXL", lossless=True, exif=exif.tobytes())
+    decoded = DECODERS["pillow"](jpeg_xl)
+    np.testing.assert_array_equal(decoded, expected)
+
+
+@pytest.mark.parametrize("start", [b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n"])
+def test_absent_jpeg_xl_plugin_is_a_missing_extra(start: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pillow_jxl", None)
+    with pytest.raises(MissingExtra, match="pillow-jxl-plugin.*decoders"):
+        DECODERS["pillow"](start + bytes(40))
+
+
+def test_damaged_jpeg_xl_is_one_clear_error() -> None:
+    pytest.importorskip("pillow_jxl")
+    data = encoded(smooth(), "JXL", quality=90)
+    with pytest.raises(BadInput, match="expected an image file"):
+        DECODERS["pillow"](data[: len(data) // 2])

@@ -82,7 +82,14 @@ def test_scalings_by_hand(scaling: str, expected: list[float]) -> None:
 
 def test_bytes_stay_bytes() -> None:
     assert SCALINGS["bytes"](PIXELS) is PIXELS
-    assert set(SCALINGS) == {"imagenet", "minus-one-one", "lite", "zero-one", "caffe", "bytes"}
+    assert set(SCALINGS) == {"imagenet", "imagenet-swapped", "minus-one-one", "lite", "zero-one", "caffe", "bytes"}
+
+
+def test_swapped_gives_blue_the_means_of_red() -> None:
+    scaled = SCALINGS["imagenet-swapped"](np.array([[[255, 51, 0]]], np.uint8))
+    by_hand = [(0 - 0.485) / 0.229, (0.2 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    assert scaled.dtype == np.float32
+    assert scaled[0, 0].tolist() == pytest.approx(by_hand, abs=1e-6)
 
 
 @pytest.mark.parametrize("order", ["rgb", "bgr"])

@@ -49,7 +49,7 @@ def test_every_problem_is_named_at_once() -> None:
         "input_height: expected a whole number 1..4096, got 0",
         "input_width: expected a whole number 1..4096, got True",
         "layout: expected one of nhwc, nchw, got 'hwc'",
-        "scaling: expected one of bytes, caffe, imagenet, lite, minus-one-one, zero-one, got 'mean'",
+        "scaling: expected one of bytes, caffe, imagenet, imagenet-swapped, lite, minus-one-one, zero-one, got 'mean'",
         "labels: expected text, got 3",
         "background: expected true or false, got 'yes'",
     ):

@@ -1,0 +1,89 @@
+"""Which of the variants asked for this machine has and this model takes, found by predicting one small picture."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from device_agents.errors import BadInput, MissingExtra
+from device_agents.predict import Job, JobPicture, predict
+from device_agents.records import Environment
+from device_agents.runtimes import runtime_version
+from device_agents.sidecar import Sidecar
+from hostctl.designs import Variant, changes
+
+PROBE_HEIGHT, PROBE_WIDTH = 48, 64
+# What depends on the machine and the model; anything else depends on the picture, and is said of each picture.
+LACKING = ("not available:", "load:", "infer:")
+
+
+def usable(
+    asked: Mapping[str, Mapping[str | int, bool]], base: Environment, model: Path, sidecar: Sidecar
+) -> tuple[dict[str, list[Variant]], list[str]]:
+    """Give each family's variants that work here, and a note for each that a glob asked for and that does not.
+
+    asked: as designs.parse_vary gives it. Raises MissingExtra or BadInput for one that was asked for by name and does
+    not work, and BadInput where the base itself does not.
+    """
+    variants, lacking = _variants(asked)
+    environments = {replace(base, **variant): variant for some in variants.values() for variant in some}
+    errors = _probe([base, *environments], model, sidecar)
+    if base in errors:
+        raise BadInput(f"the environment to start from does not work here: {errors[base]}")
+    kept: dict[str, list[Variant]] = {}
+    for family, some in variants.items():
+        for variant in some:
+            error = errors.get(replace(base, **variant))
+            if error is None:
+                kept.setdefault(family, []).append(variant)
+            else:
+                lacking[family, variant[family]] = error
+    for (family, name), error in lacking.items():
+        if asked[family][name]:
+            raise MissingExtra(f"{family} '{name}' does not work here: {error}")
+    if not any(changes(replace(base, **variant), base) for some in kept.values() for variant in some):
+        raise BadInput(f"expected a variant that differs from {', '.join(asked)} of the base, and works here; got none")
+    return kept, [f"{family} {name} is left out: {error}" for (family, name), error in lacking.items()]
+
+
+def _variants(
+    asked: Mapping[str, Mapping[str | int, bool]],
+) -> tuple[dict[str, list[Variant]], dict[tuple[str, str | int], str]]:
+    variants: dict[str, list[Variant]] = {family: [] for family in asked}
+    lacking: dict[tuple[str, str | int], str] = {}
+    for family, names in asked.items():
+        for name in names:
+            variant = {family: name}
+            try:
+                if family == "runtime":
+                    variant["runtime_version"] = runtime_version(str(name))
+            except MissingExtra as problem:
+                lacking[family, name] = str(problem)
+                continue
+            variants[family].append(variant)
+    return variants, lacking
+
+
+def _probe(environments: list[Environment], model: Path, sidecar: Sidecar) -> dict[Environment, str]:
+    """Predict the probe in each environment, and give the reasons of those that machine or model refuse."""
+    right, bottom = PROBE_WIDTH - 0.5, PROBE_HEIGHT - 0.5
+    corners = ((-0.5, -0.5), (right, -0.5), (right, bottom), (-0.5, bottom))
+    with tempfile.TemporaryDirectory(prefix="instability-probe-") as folder:
+        file = Path(folder) / "probe.jpg"
+        file.write_bytes(_picture())
+        job = Job(str(model), sidecar, (JobPicture("probe", str(file), corners),), tuple(environments))
+        errors = {one: found.error for one, found in zip(environments, predict(job), strict=True)}
+    return {one: error for one, error in errors.items() if error.startswith(LACKING)}
+
+
+def _picture() -> bytes:
+    ramp = np.linspace(0, 255, PROBE_HEIGHT * PROBE_WIDTH * 3).astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(ramp.reshape(PROBE_HEIGHT, PROBE_WIDTH, 3)).save(file, "JPEG")
+    return file.getvalue()
