@@ -9,6 +9,7 @@ transport      the Transport protocol and the local one; adb, adb_client, adb_sh
 device         a device of the rack; shutter and stock_camera make it take photographs; health says how it is
 agent          builds the zipped agent, puts it on a device, calls it
 grid           pictures x environments in parallel; predicting, designs, probing and comparing are the command around it
+variants       every family, the libraries behind it, and what is alike on this machine
 reporting      from a run to its summary and its report; label_names keeps the words for people
 virtual/       phones that speak ADB, boards behind SSH, the screen that their cameras see
 """

@@ -84,6 +84,15 @@ def make_parser() -> argparse.ArgumentParser:
         )
     )
     _report(_command(commands, "report", _run_report, "write a run's report", "report runs/demo"))
+    _variants(
+        _command(
+            commands,
+            "variants",
+            _run_variants,
+            "list the families and which variants are alike here",
+            "variants decoder",
+        )
+    )
     return parser
 
 
@@ -262,6 +271,16 @@ def _run_predict(options: argparse.Namespace) -> int:
             progress=progress,
         )
     return _print(options, result, printing.predict_text)
+
+
+def _variants(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("family", nargs="*", help="decoder, resizer, codec, ... (default: all of them)")
+
+
+def _run_variants(options: argparse.Namespace) -> int:
+    from hostctl import commands, printing
+
+    return _print(options, commands.variants(*options.family).to_dict("records"), printing.variants_text)
 
 
 def _run_report(options: argparse.Namespace) -> int:

@@ -107,6 +107,21 @@ def models() -> pd.DataFrame:
     return pd.DataFrame(list_models())
 
 
+def variants(*families: str) -> pd.DataFrame:
+    """List every variant of every family (or of some) with the library behind it and its group of identical pixels.
+
+    The groups are measured when this is called; see hostctl.variants. Raises BadInput for an unknown family.
+    """
+    from device_agents.errors import pick
+    from hostctl.variants import list_variants
+
+    table = list_variants()
+    known = dict.fromkeys(table["family"])
+    for family in families:
+        pick(known, family, what="family")
+    return table[table["family"].isin(families or known)].reset_index(drop=True)
+
+
 def get_model(name: str, *, progress: Progress = silent) -> dict[str, str]:
     """Make a zoo model if it is not there yet, and give the paths of its files and its preprocessing."""
     from device_agents.sidecar import read_sidecar

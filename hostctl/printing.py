@@ -215,3 +215,17 @@ def _cut_lines(result: Mapping[str, Any]) -> list[str]:
     cut = result["cut"]
     what = f"across {', '.join(cut['across'])}, {' x '.join(cut['item'])} fixed, top-{cut['top_n']}"
     return [f"instability {what}: {percent(cut['rate'], cut['interval'])} of {cut['items']} items", ""]
+
+
+def variants_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out the families, one table each; variants with one group number give identical pixels on this machine."""
+    parts = []
+    for family in dict.fromkeys(row["family"] for row in rows):
+        shown = [
+            {**{key: row[key] for key in ("variant", "available")}, "group": row["group"] or None}
+            | {key: row[key] for key in ("library", "help")}
+            for row in rows
+            if row["family"] == family
+        ]
+        parts.append(f"{family}\n{table_text(shown)}")
+    return "\n\n".join([*parts, "One group number in a family: identical pixels on this machine, measured just now."])
