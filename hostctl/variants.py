@@ -90,7 +90,7 @@ def list_variants() -> pd.DataFrame:
 def test_picture() -> RGB:
     """Make a picture that tells variants apart: coloured edges, waves and noise, uint8 (241, 303, 3).
 
-    Its sides are odd on purpose: on even ones FFmpeg's swscale takes a short cut that ignores the chosen filter.
+    Its sides are odd on purpose: at an even height FFmpeg's swscale takes a short cut that ignores the chosen filter.
     """
     y, x = np.mgrid[0:241, 0:303]
     waves = [128 + 90 * np.sin(x / 9 + shift) * np.cos(y / 13 - shift) for shift in (0.0, 2.0, 4.0)]
