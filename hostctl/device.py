@@ -25,7 +25,7 @@ PHONE_AGENT = "/sdcard/instability-agent"
 PROPERTIES = {
     "maker": "ro.product.manufacturer",
     "model": "ro.product.model",
-    "device": "ro.product.device",
+    "codename": "ro.product.device",
     "soc": "ro.soc.model",
     "platform": "ro.board.platform",
     "android": "ro.build.version.release",

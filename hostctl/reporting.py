@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MOST_LISTED = 50
+PASSING = ("free_bytes", "temperature_c", "utc", "monotonic_s")  # of a moment, not of a device
 LIBRARIES = ("instability-kit", "numpy", "pillow", "opencv-python-headless", "ai-edge-litert", "onnxruntime", "pandas")
 
 
@@ -143,7 +144,11 @@ def _provenance(run: Run) -> Mapping[str, Any]:
     devices = run.devices()
     told = [
         {"device": name, "clock_offset_s": round(offset_s, 3)}
-        | {key: value for key, value in info.items() if isinstance(value, (str, int, float))}
+        | {
+            key: value
+            for key, value in info.items()
+            if isinstance(value, (str, int, float)) and key not in ("device", *PASSING)
+        }
         for name, info, offset_s in zip(devices["device"], devices["info"], devices["clock_offset_s"], strict=True)
     ]
     settings = run.settings
