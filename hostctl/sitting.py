@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -19,7 +19,7 @@ from device_agents.errors import DeviceError
 from device_agents.predict import default_environment, hash_file
 from device_agents.records import Scene, Step
 from device_agents.sidecar import Sidecar
-from hostctl.device import clock_offset_s
+from hostctl.device import Device, clock_offset_s
 from hostctl.examine import examiners
 from hostctl.grid import Assignment, predict_run
 from hostctl.lab import Lab
@@ -63,11 +63,11 @@ def sit(lab: Lab, *, scenes: Sequence[Scene], out: Path, model: str | None, prog
             by_name = {scene.scene: scene for scene in scenes}
             said = partial(progress, "screen", 0, 0)
             with opened(lab, folder=out / "lab", waiting=said, names=names, scenes=by_name) as laboratory:
-                _note_devices(run, lab, laboratory)
+                devices = _note_devices(run, lab, laboratory)
                 if missing:
-                    _photograph(run, lab, laboratory, scenes, missing, progress)
+                    _photograph(run, lab, laboratory, devices, scenes, missing, progress)
                 if chosen:
-                    _predict(run, chosen, _agents(laboratory, chosen), "on devices", progress)
+                    _predict(run, chosen, _agents(run, devices, chosen), "on devices", progress)
         if chosen:
             _predict(run, chosen, [_host(lab, chosen)], "predictions", progress)
         return summarise(run)
@@ -91,7 +91,9 @@ def _plan(lab: Lab, scenes: Sequence[Scene]) -> list[Step]:
 
 def _needed_bytes(lab: Lab, scenes: int) -> int:
     each = sum(
-        PHOTOGRAPH_BYTES["virtual"] if device.virtual else sum(PHOTOGRAPH_BYTES[kind] for kind in device.formats)
+        PHOTOGRAPH_BYTES["virtual"]
+        if device.virtual
+        else sum(PHOTOGRAPH_BYTES["dng" if kind == "dng" else "jpg"] for kind in device.formats)
         for device in lab.devices
     )
     return each * scenes * len(lab.session.angles) * lab.session.repeats
@@ -108,23 +110,55 @@ def _owing(run: Run, lab: Lab, chosen: Chosen | None) -> list[str]:
     return [name for name in agents if any(one.picture not in done for one in run.picture_records({"device": name}))]
 
 
-def _note_devices(run: Run, lab: Lab, laboratory: Laboratory) -> None:
-    """Record what each device says of itself, and those that are out of reach; raises DeviceError if all are."""
+def _note_devices(run: Run, lab: Lab, laboratory: Laboratory) -> list[Device]:
+    """Record what each device says of itself, and those that are out of reach; give those that answer.
+
+    Raises DeviceError if none does.
+    """
     by_name = {device.name: device for device in lab.devices}
-    for name, reason in laboratory.failures.items():
-        run.add_failure(f"device {name}", reason)
-        log.warning("%s: %s", name, reason)
-    if not laboratory.devices:
-        reasons = "\n".join(f"  - {name}: {reason}" for name, reason in laboratory.failures.items())
-        raise DeviceError(f"expected at least one device, none can be reached:\n{reasons}")
-    for device in laboratory.devices:
+
+    def note(device: Device) -> None:
         settings = {key: getattr(by_name[device.name], key) for key in ("kind", "camera", "phone", "place")}
         run.add_device(device.name, {**settings, **device.identify()}, clock_offset_s(device.transport))
 
+    for name, reason in laboratory.failures.items():
+        _fail(run, name, reason)
+    able, failures = _able(run, laboratory.devices, note)
+    if not able:
+        reasons = "\n".join(f"  - {name}: {reason}" for name, reason in {**laboratory.failures, **failures}.items())
+        raise DeviceError(f"expected at least one device, none can be reached:\n{reasons}")
+    return able
+
+
+def _able(run: Run, devices: Sequence[Device], deed: Callable[[Device], object]) -> tuple[list[Device], dict[str, str]]:
+    """Do something with each device; give those that it worked with, and the reasons of the others, also recorded."""
+    able, failures = [], {}
+    for device in devices:
+        try:
+            deed(device)
+        except DeviceError as problem:
+            failures[device.name] = str(problem)
+            _fail(run, device.name, str(problem))
+        else:
+            able.append(device)
+    return able, failures
+
+
+def _fail(run: Run, name: str, reason: str) -> None:
+    run.add_failure(f"device {name}", reason)
+    log.warning("%s: %s", name, reason)
+
 
 def _photograph(
-    run: Run, lab: Lab, laboratory: Laboratory, scenes: Sequence[Scene], missing: Sequence[Step], progress: Progress
+    run: Run,
+    lab: Lab,
+    laboratory: Laboratory,
+    devices: Sequence[Device],
+    scenes: Sequence[Scene],
+    missing: Sequence[Step],
+    progress: Progress,
 ) -> None:
+    """Take the missing photographs with the devices whose cameras open; each is left as it was found."""
     spool = run.folder / "lab" / "spool"
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(parents=True)
@@ -132,7 +166,7 @@ def _photograph(
         session = Session(
             run=run,
             scenes={scene.scene: scene for scene in scenes},
-            devices=laboratory.devices,
+            devices=devices,
             display=laboratory.display,
             settings=lab.session,
             spool=spool,
@@ -141,14 +175,12 @@ def _photograph(
             progress=partial(_report, progress),
             move=partial(_move, lab, laboratory),
         )
-        for device in laboratory.devices:
-            device.shutter.prepare()
         try:
-            reached = {device.name for device in laboratory.devices}
-            run_session(session, [step for step in missing if step.device in reached])
+            session.devices, _ = _able(run, devices, lambda device: device.shutter.prepare())
+            ready = {device.name for device in session.devices}
+            run_session(session, [step for step in missing if step.device in ready])
         finally:
-            for device in laboratory.devices:
-                device.shutter.release()
+            _able(run, devices, lambda device: device.shutter.release())
             _write_timeline(session, run.folder / "lab" / "timeline.csv")
 
 
@@ -178,14 +210,17 @@ def _move(lab: Lab, laboratory: Laboratory, angle: int) -> None:
             )
 
 
-def _agents(laboratory: Laboratory, chosen: Chosen) -> list[Assignment]:
+def _agents(run: Run, devices: Sequence[Device], chosen: Chosen) -> list[Assignment]:
     """One assignment for each device that predicts by itself, in the runtime that it has."""
     made = []
-    for device in laboratory.devices:
+
+    def assign(device: Device) -> None:
         if device.agent is not None:
             environment = default_environment(chosen.sidecar, chosen.path, view=VIEW, machine=device.name)
             version = device.agent.runtime_version(environment.runtime)
             made.append(Assignment((replace(environment, runtime_version=version),), (device.name,), device.agent))
+
+    _able(run, devices, assign)
     return made
 
 
