@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from device_agents.errors import KitError
+from device_agents.errors import BadInput, KitError
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
@@ -246,7 +246,7 @@ def _run_models(options: argparse.Namespace) -> int:
     if options.action == "list":
         return _print(options, commands.models().to_dict("records"), printing.table_text)
     if not options.name:
-        raise SystemExit("instability models get: expected a name; `instability models list` shows them")
+        raise BadInput("expected the name of a model to get, got none; `instability models list` shows them")
     with printing.progress(options) as progress:
         return _print(options, commands.get_model(options.name, progress=progress), printing.model_text)
 
@@ -296,6 +296,6 @@ def _run_report(options: argparse.Namespace) -> int:
 def _print(options: argparse.Namespace, result: Any, text: Callable[[Any], str]) -> int:
     if options.json:
         print(json.dumps(result, indent=2, default=str))
-    elif not (options.quiet and text is None):
+    else:
         print(text(result))
     return 0
