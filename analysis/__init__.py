@@ -17,8 +17,29 @@ Numbers
     instability   the metric and its cuts: by column, by pair, within a device, excess, disagreement
     accuracy      accuracy, more labels shown, scores, confident flips
     statistics    intervals by clusters
-    differences   two pictures of one scene compared
+    margins       how far the accepted class is ahead, with censoring
+    gage          Gage R&R: scenes, devices, repeats
+    breakdown     all variance components of scene, device and repeat
+    anova         sums of squares and components of balanced crossed studies
+    reml          the same with gaps
+    gage_intervals  intervals for few devices
+    agreement     labels within, between, and against the truth
+    kappa         Cohen, Fleiss, Gwet
+    determinism   the same tensor again
+    differences   every two conditions, and two pictures, compared
+    pixel_differences  differences of pixels, by channel and against edges
+    rank_measures, score_distances, latency   what conditions are compared by
+    degenerate, alignment   variants left out; 1,000 against 1,001 classes
+    cells         the cells of two machines compared
+    identify, readings   which candidate made these pixels; how values may be read
     tables        all tables of a study, and its summary for JSON
+
+The papers' tables
+    published     what the papers print
+    paper_conditions, paper_tables   qualities, formats, ISPs
+    noise_families, sysnoise_tables, sysnoise_printed, family_sizes   SysNoise's classification row
+    noise_kinds, input_dependence    SysNoise's table 1, measured
+    printed_table, drawing, table_page   a table as numbers, text, figure and page
 
 A report
     answer        the answer in words

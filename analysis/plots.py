@@ -1,55 +1,20 @@
 """The figures of a study as SVG text: the paper's figures 3a to 3d, 4 and 9, and the matrix of device pairs.
 
-Okabe and Ito's colours, which the colour-blind can tell apart, and never colour alone; intervals drawn; the same study
-gives the same bytes (no date, fixed hash salt). Text stays text, so that a browser sets it in its own font.
+Intervals are drawn, and the same study gives the same bytes.
 """
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.drawing import BLUE, GREEN, INK, ORANGE, Plot, add_legend, name_rows, new_axes, short, svg_text
 from analysis.tables import Study
 
-BLUE, ORANGE, GREEN, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#8a929b", "#1f2933"
-WIDTH_IN = 4.6
 MOST_ROWS = 30
-LONGEST_NAME = 22
-STYLE: Any = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,
-    "font.size": 10.5,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "grid.color": "#e3e7eb",
-    "grid.linewidth": 0.8,
-    "axes.axisbelow": True,
-    "text.color": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "legend.frameon": False,
-}
-
-
-@dataclass(frozen=True)
-class Plot:
-    """One figure: its title and caption for the page, its words for those who cannot see it, and the SVG element."""
-
-    title: str
-    caption: str
-    alt: str
-    svg: str
 
 
 def plots(study: Study, *, names: Mapping[str, str]) -> dict[str, Plot]:
@@ -63,16 +28,16 @@ def plot_accuracy(study: Study, names: Mapping[str, str]) -> Plot | None:
     table = study.frames["accuracy"].dropna(subset=["accuracy"])
     if table.empty:
         return None
-    figure, axes = _axes(rows=len(table))
+    figure, axes = new_axes(rows=len(table))
     _dots(axes, table, "accuracy", "low", "high", colour=BLUE, marker="o")
-    _rows(axes, table["device"])
+    name_rows(axes, table["device"])
     _percent(axes, "accuracy: right answers (%)")
     low, high = table["accuracy"].min(), table["accuracy"].max()
     return Plot(
         "Accuracy by device",
         "As figure 3a of the paper. Lines are 95 % intervals by object. Devices of equal accuracy may still disagree.",
         f"Accuracy of {len(table)} devices, from {low:.0%} to {high:.0%}.",
-        _svg(figure, "accuracy"),
+        svg_text(figure, "accuracy"),
     )
 
 
@@ -82,18 +47,18 @@ def plot_classes(study: Study, names: Mapping[str, str]) -> Plot | None:
     if len(table) < 2:
         return None
     shown = table.head(MOST_ROWS)
-    figure, axes = _axes(rows=len(shown), legend=True)
+    figure, axes = new_axes(rows=len(shown), legend=True)
     _dots(axes, shown, "rate", "low", "high", colour=ORANGE, marker="o", label="instability")
     axes.plot(100 * shown["accuracy"], range(len(shown)), "D", ms=5, mfc="white", mec=BLUE, mew=1.4, label="accuracy")
-    _rows(axes, [names.get(value, value) for value in shown["category"]])
+    name_rows(axes, [names.get(value, value) for value in shown["category"]])
     _percent(axes, "of the photographs (%)")
-    _legend(axes, 2)
+    add_legend(axes, 2)
     left_out = f" The {len(shown)} least stable of {len(table)} classes." if len(table) > len(shown) else ""
     return Plot(
         "Instability by class",
         f"As figure 3b of the paper.{left_out} Accuracy does not tell which classes are unstable.",
         f"Instability of {len(shown)} classes, from {shown['rate'].min():.0%} to {shown['rate'].max():.0%}.",
-        _svg(figure, "classes"),
+        svg_text(figure, "classes"),
     )
 
 
@@ -102,7 +67,7 @@ def plot_angles(study: Study, names: Mapping[str, str]) -> Plot | None:
     table = study.frames["angles"].dropna(subset=["rate"])
     if len(table) < 2:
         return None
-    figure, axes = _axes(height_in=2.7)
+    figure, axes = new_axes(height_in=2.7)
     _points(axes, table["angle"], table, "rate", "low", "high", colour=ORANGE, marker="o")
     axes.set_xticks(list(table["angle"]) if len(table) <= 9 else list(table["angle"])[:: len(table) // 8])
     axes.set_xlabel("angle between device and screen (degrees)")
@@ -111,7 +76,7 @@ def plot_angles(study: Study, names: Mapping[str, str]) -> Plot | None:
         "Instability by angle",
         "As figure 3c of the paper. Lines are 95 % intervals by object.",
         f"Instability at {len(table)} angles, from {table['rate'].min():.0%} to {table['rate'].max():.0%}.",
-        _svg(figure, "angles"),
+        svg_text(figure, "angles"),
     )
 
 
@@ -121,7 +86,7 @@ def plot_within(study: Study, names: Mapping[str, str]) -> Plot | None:
     if table.empty:
         return None
     devices = list(dict.fromkeys(table["device"]))[:MOST_ROWS]
-    figure, axes = _axes(rows=len(devices), legend=True)
+    figure, axes = new_axes(rows=len(devices), legend=True)
     told = (("repeat", GREEN, "o", "two repeats", -0.14), ("angle", BLUE, "s", "two angles", 0.14))
     for over, colour, marker, label, shift in told:
         part = table[(table["over"] == over) & table["device"].isin(devices)]
@@ -132,15 +97,15 @@ def plot_within(study: Study, names: Mapping[str, str]) -> Plot | None:
     cross = study.summary["instability"]["of_random_pairs"]
     if cross is not None:
         axes.axvline(100 * cross, color=ORANGE, ls="--", lw=1.5, label="two devices")
-    _rows(axes, devices)
+    name_rows(axes, devices)
     _percent(axes, "pairs, one right and one wrong (%)")
-    _legend(axes, 3)
+    add_legend(axes, 3)
     return Plot(
         "Within one device",
         "As figure 3d of the paper, but counted in pairs, so that all values compare: two photographs by one device "
         "(a repeat, or another angle) against two devices at the same moment (dashed).",
         f"Pairwise instability within each of {len(devices)} devices over repeats and over angles.",
-        _svg(figure, "within"),
+        svg_text(figure, "within"),
     )
 
 
@@ -149,7 +114,7 @@ def plot_scores(study: Study, names: Mapping[str, str]) -> Plot | None:
     groups = study.scores
     if not sum(len(values) for values in groups.values()):
         return None
-    figure, panels = _axes(height_in=2.9, panels=2)
+    figure, panels = new_axes(height_in=2.9, panels=2)
     bins = np.linspace(0, 1, 21)
     for axes, stability in zip(panels, ("stable", "unstable"), strict=True):
         for verdict, colour, dash in (("right", BLUE, "-"), ("wrong", ORANGE, "--")):
@@ -173,7 +138,7 @@ def plot_scores(study: Study, names: Mapping[str, str]) -> Plot | None:
         "As figure 4 of the paper: the first label's score where all devices agree in being right or wrong, and where "
         "they do not. In the paper, right and wrong answers to an unstable photograph are equally unsure.",
         "Distribution of scores of right and wrong predictions on stable and on unstable photographs.",
-        _svg(figure, "scores"),
+        svg_text(figure, "scores"),
     )
 
 
@@ -184,7 +149,7 @@ def plot_top_n(study: Study, names: Mapping[str, str]) -> Plot | None:
         return None
     shown = [("accuracy", "accuracy_low", "accuracy_high"), ("rate", "low", "high")]
     shown = [columns for columns in shown if table[columns[0]].notna().any()]
-    figure, panels = _axes(height_in=2.7, panels=len(shown))
+    figure, panels = new_axes(height_in=2.7, panels=len(shown))
     for axes, columns in zip(np.atleast_1d(panels), shown, strict=True):
         colour, marker, title = (ORANGE, "s", "instability") if columns[0] == "rate" else (BLUE, "o", "accuracy")
         _points(axes, table["top_n"], table, *columns, colour=colour, marker=marker)
@@ -196,7 +161,7 @@ def plot_top_n(study: Study, names: Mapping[str, str]) -> Plot | None:
         "If more labels are shown",
         "As figure 9 of the paper: an answer is right when an accepted label is among the first n.",
         f"With 1 label {_both(table.iloc[0])}; with {int(table['top_n'].iloc[-1])} {_both(table.iloc[-1])}.",
-        _svg(figure, "top-n"),
+        svg_text(figure, "top-n"),
     )
 
 
@@ -211,15 +176,15 @@ def plot_pairs(study: Study, names: Mapping[str, str]) -> Plot | None:
     for a, b, rate in table[["a", "b", "rate"]].itertuples(index=False):
         if a in place and b in place:
             matrix[place[b], place[a]] = 100 * rate
-    figure, axes = _axes(height_in=min(6.0, 1.7 + 0.42 * len(devices)))
+    figure, axes = new_axes(height_in=min(6.0, 1.7 + 0.42 * len(devices)))
     top = max(1.0, float(np.nanmax(matrix)))
     axes.pcolormesh(matrix[1:, :-1], cmap="Blues", vmin=0, vmax=top, edgecolors="white", linewidth=2)
     for row, column in np.argwhere(np.isfinite(matrix)) if len(devices) <= 12 else ():
         value = matrix[row, column]
         ink = "white" if value > 0.6 * top else INK
         axes.text(column + 0.5, row - 0.5, f"{value:.1f}", ha="center", va="center", color=ink)
-    axes.set_xticks(np.arange(len(devices) - 1) + 0.5, [_short(n) for n in devices[:-1]], rotation=30, ha="right")
-    axes.set_yticks(np.arange(len(devices) - 1) + 0.5, [_short(n) for n in devices[1:]])
+    axes.set_xticks(np.arange(len(devices) - 1) + 0.5, [short(n) for n in devices[:-1]], rotation=30, ha="right")
+    axes.set_yticks(np.arange(len(devices) - 1) + 0.5, [short(n) for n in devices[1:]])
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -228,20 +193,8 @@ def plot_pairs(study: Study, names: Mapping[str, str]) -> Plot | None:
         "Every two devices",
         "Photographs (in %) on which exactly one of the two devices is right; darker is more.",
         f"Pairwise instability of {len(devices)} devices; most, {worst['rate']:.0%}, of {worst['a']} and {worst['b']}.",
-        _svg(figure, "pairs"),
+        svg_text(figure, "pairs"),
     )
-
-
-def _axes(*, rows: int = 0, height_in: float = 0.0, panels: int = 1, legend: bool = False) -> tuple[Any, Any]:
-    """Make a figure without pyplot's global state; rows: how many names stand one below the other."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure
-
-    with mpl.rc_context(STYLE):
-        height = height_in or 0.85 + 0.33 * rows + (0.35 if legend else 0)
-        figure = Figure(figsize=(WIDTH_IN, height), layout="constrained")
-        axes = figure.subplots(1, panels)
-    return figure, axes
 
 
 def _dots(
@@ -269,13 +222,6 @@ def _points(
     axes.plot(x, 100 * table[value], marker=marker, color=colour, ms=6.5, lw=1, ls=":")
 
 
-def _rows(axes: Any, names: Sequence[str] | Any) -> None:
-    shown = [_short(str(name)) for name in names]
-    axes.set_yticks(range(len(shown)), shown)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.tick_params(axis="y", length=0)
-
-
 def _percent(axes: Any, label: str, *, vertical: bool = False) -> None:
     """Name a percent axis, start it at 0, and leave room for the marks at its ends."""
     if vertical:
@@ -290,36 +236,9 @@ def _percent(axes: Any, label: str, *, vertical: bool = False) -> None:
         axes.grid(True, axis="x")
 
 
-def _legend(axes: Any, columns: int) -> None:
-    style = {"fontsize": 9.5, "columnspacing": 1.2, "handletextpad": 0.4, "frameon": False}
-    axes.figure.legend(loc="outside upper left", ncols=columns, borderaxespad=0.1, **style)
-
-
 def _both(row: Any) -> str:
     told = {"accuracy": row["accuracy"], "instability": row["rate"]}
     return ", ".join(f"{name} {value:.0%}" for name, value in told.items() if np.isfinite(value))
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-
-
-def _svg(figure: Any, name: str) -> str:
-    """Write a figure as one svg element whose ids are its own, so that several fit into one page."""
-    import matplotlib as mpl
-
-    stream = io.StringIO()
-    with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
-        # The page's font draws the letters; matplotlib's own need not know them (a class named in Japanese).
-        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
-    text = stream.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
-    text = re.sub(r'(url\(#|xlink:href="#)', rf"\1{name}-", text)
-    text = re.sub(r"<style.*?</style>", "", text, flags=re.DOTALL)  # it would reach the whole page
-    return text.replace("<svg ", '<svg style="stroke-linejoin:round" ', 1)
 
 
 PLOTS: dict[str, Callable[[Study, Mapping[str, str]], Plot | None]] = {

@@ -125,7 +125,8 @@ def write_report(
     """
     target = path if path.suffix == ".html" else path / "index.html"
     shown = cards(study, load_picture=load_picture, load_scene=load_scene, names=names, limit=limit)
-    page = _render(
+    page = render_page(
+        "report.html",
         title=title,
         summary=study.summary,
         headline=headline(study.summary),
@@ -218,8 +219,8 @@ def _code(text: str) -> Any:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
-def _render(**values: Any) -> str:
-    """Fill the template; everything but our own SVG is escaped."""
+def render_page(template: str, **values: Any) -> str:
+    """Fill a template of this package's folder; everything but our own SVG is escaped."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -230,4 +231,4 @@ def _render(**values: Any) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"percent": percent, "interval": interval, "code": _code}
-    return environment.get_template("report.html").render(**values)
+    return environment.get_template(template).render(**values)

@@ -4,9 +4,12 @@ scenes           scenes from a folder or CSV
 screen           the painted frame, and the proof read back from a photograph; frame_code and markers are its parts
 display          the screen's server; display_state, display_http, frames and screen_report are its parts
 display_page/    the page that the server shows
-raw              raw pictures and DNG, read and written
-isp, isp_stages  ISPS: named chains of pure stages, and LibRaw's
-codecs, encode   CODECS: RGB -> bytes
+scene_layouts    ImageNet's and COCO's layouts of labelled pictures
+raw, tiff_tags   raw files of any camera read, DNG written
+isp              ISPS: our chains (isp_recipes, isp_stages), LibRaw's, outside programs (isp_programs, outside_programs)
+isp_area         every ISP's picture turned upright and cut to the area that all share
+codecs, encode   CODECS: RGB -> bytes; codec_versions says by which libraries
+develop          one parent picture by ISPs and codecs
 optics, sensor   the physics of a virtual camera
 profiles         PROFILES: five virtual cameras, each number with its source
 virtual_camera   what the screen showed, to the files that a device would save

@@ -7,7 +7,9 @@ curve and to_bytes clip them.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +20,7 @@ Curve = Callable[[NDArray[np.float64]], NDArray[np.float64]]
 # Rec. 601 luma weights: what cv2's YCrCb and JPEG use (ITU-R BT.601-7, section 2.5.1).
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
+DEMOSAIC_REACH_PX = 2  # the widest kernel of all is 5 x 5
 # Malvar, He and Cutler, High-quality linear interpolation for demosaicing of Bayer-patterned color images, ICASSP 2004,
 # figure 2: times 8.
 GREEN_AT_OTHER = np.array(
@@ -32,22 +35,38 @@ ACROSS_DIAGONAL = np.array(
 
 
 def black_level(mosaic: NDArray[np.uint16], *, black_levels: tuple[float, ...], white_level: int) -> Image:
-    """Codes to 0..1: (code - black) / (white - black) for each cell of the 2 x 2 pattern; noise below black stays."""
+    """Codes to 0..1: (code - black) / (white - black); noise below black stays.
+
+    A black level for each cell of the pattern, or for R, G, B of an already demosaiced (height, width, 3).
+    """
     linear = mosaic.astype(np.float32)
-    for cell, black in enumerate(black_levels):
-        part = linear[cell // 2 :: 2, cell % 2 :: 2]
+    for part, black in zip(_cells(linear, len(black_levels)), black_levels, strict=True):
         part -= np.float32(black)
         part *= np.float32(1.0 / (white_level - black))
     return linear
 
 
 def white_balance(mosaic: Image, *, neutral: tuple[float, float, float], pattern: str) -> Image:
-    """Divide each colour by the neutral's, the weakest gain being 1, and clip at 1 so that saturated stays white."""
+    """Divide each colour by the neutral's, the weakest gain being 1, and clip at 1 so that saturated stays white.
+
+    The pattern is "" for an already demosaiced (height, width, 3).
+    """
     gains = max(neutral) / np.array(neutral, dtype=np.float64)
     balanced = mosaic.copy()
-    for cell, colour in enumerate(pattern):
-        balanced[cell // 2 :: 2, cell % 2 :: 2] *= np.float32(gains["RGB".index(colour)])
+    colours = pattern or "RGB"
+    for part, colour in zip(_cells(balanced, len(colours)), colours, strict=True):
+        if gains["RGB".index(colour)] != 1.0:
+            part *= np.float32(gains["RGB".index(colour)])
     return np.minimum(balanced, np.float32(1.0), out=balanced)
+
+
+def _cells(samples: Image, count: int) -> Iterator[Image]:
+    """Views of the samples of each cell of the pattern (4 or 36, row by row), or of each channel of (h, w, 3)."""
+    period = math.isqrt(count)
+    if samples.ndim == 3:
+        yield from (samples[..., channel] for channel in range(3))
+    else:
+        yield from (samples[cell // period :: period, cell % period :: period] for cell in range(count))
 
 
 def demosaic_bilinear(mosaic: Image, *, pattern: str) -> Image:
@@ -91,6 +110,26 @@ def demosaic_malvar(mosaic: Image, *, pattern: str) -> Image:
     return picture
 
 
+def demosaic_x_trans(mosaic: Image, *, pattern: str) -> Image:
+    """Each missing colour is the weighted mean of its samples within 5 x 5, for a pattern of 6 x 6 cells.
+
+    Normalised convolution (Knutsson and Westin, CVPR 1993) with binomial weights; what was measured stays.
+    """
+    import cv2
+
+    weights = np.array([1, 4, 6, 4, 1], dtype=np.float32)
+    planes = []
+    for colour in "RGB":
+        cells = np.array([name == colour for name in pattern]).reshape(6, 6)
+        known = np.tile(cells, (mosaic.shape[0] // 6 + 1, mosaic.shape[1] // 6 + 1))[: len(mosaic), : mosaic.shape[1]]
+        total, weight = (
+            cv2.sepFilter2D(plane.astype(np.float32), -1, weights, weights, borderType=cv2.BORDER_REFLECT_101)
+            for plane in (mosaic * known, known)
+        )
+        planes.append(np.where(known, mosaic, total / weight))
+    return np.asarray(cv2.merge(planes), dtype=np.float32)
+
+
 def colour_matrix(picture: Image, *, matrix: NDArray[np.float64]) -> Image:
     """Multiply every pixel's (R, G, B) by a 3 x 3 matrix."""
     import cv2
@@ -102,9 +141,7 @@ def tone_curve(picture: Image, *, curve: Curve, exposure: float = 1.0) -> Image:
     """Linear light to display values: curve(exposure * x), x clipped to 0..1, read from a table of 65,536 steps."""
     import cv2
 
-    codes = np.empty(picture.shape, dtype=np.uint16)
-    np.rint(np.clip(picture, 0.0, 1.0) * np.float32(65535), out=codes, casting="unsafe")
-    return np.asarray(cv2.LUT(codes, _curve_table(curve, exposure)), dtype=np.float32)
+    return np.asarray(cv2.LUT(_codes(picture, 65535, cv2.CV_16U), _curve_table(curve, exposure)), dtype=np.float32)
 
 
 @functools.lru_cache(maxsize=32)
@@ -123,11 +160,21 @@ def denoise(picture: Image, *, luma_sigma: float, luma_radius_px: float, chroma_
 
     parts = list(cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)))
     if luma_sigma > 0 and luma_radius_px > 0:
-        window = 2 * max(1, round(1.5 * luma_radius_px)) + 1
+        window = 2 * bilateral_reach_px(luma_radius_px) + 1
         parts[0] = cv2.bilateralFilter(parts[0], window, luma_sigma, luma_radius_px)
     if chroma_radius_px > 0:
         parts[1:] = [cv2.GaussianBlur(part, (0, 0), chroma_radius_px) for part in parts[1:]]
     return np.asarray(cv2.cvtColor(cv2.merge(parts), cv2.COLOR_YCrCb2RGB), dtype=np.float32)
+
+
+def bilateral_reach_px(radius_px: float) -> int:
+    """How far denoise's bilateral filter looks, for a standard deviation in pixels."""
+    return max(1, round(1.5 * radius_px))
+
+
+def gaussian_reach_px(radius_px: float) -> int:
+    """How far OpenCV's Gaussian of a float picture looks: four standard deviations, at least that."""
+    return math.ceil(4.0 * radius_px) + 1
 
 
 def sharpen(picture: Image, *, amount: float, radius_px: float, threshold: float = 0.0) -> Image:
@@ -149,8 +196,17 @@ def saturation(picture: Image, *, factor: float) -> Image:
 
 def to_bytes(picture: Image) -> NDArray[np.uint8]:
     """Clip to 0..1 and round to 0..255, uint8."""
-    scaled = np.clip(picture, 0.0, 1.0) * np.float32(255)
-    return np.asarray(np.rint(scaled, out=scaled), dtype=np.uint8)
+    import cv2
+
+    return np.asarray(_codes(picture, 255, cv2.CV_8U), dtype=np.uint8)
+
+
+def _codes(picture: Image, largest: int, depth: int) -> NDArray[np.unsignedinteger[Any]]:
+    """0..1 to 0..largest, the largest number of that OpenCV depth, rounded and clipped in one pass."""
+    import cv2
+
+    scaled = cv2.multiply(picture, (float(largest),) * 4, dtype=depth)  # type: ignore[call-overload]  # a scalar may be
+    return np.asarray(scaled)
 
 
 def srgb_curve(linear: NDArray[np.float64]) -> NDArray[np.float64]:

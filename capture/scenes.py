@@ -1,4 +1,4 @@
-"""Scenes from a folder or a CSV file, every mistake reported at once; and scenes written as a CSV file."""
+"""Scenes from a folder, a CSV file or COCO annotations, every mistake reported at once; and written as a CSV file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import os
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from capture.scene_layouts import SUFFIXES, Row, folder_rows, index_rows, listing, read_coco
 from device_agents.errors import BadInput
 from device_agents.records import Scene
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif")
 LABEL_COLUMNS = ("labels", "label", "wnid", "class_name")  # the first one that the file has
 COLUMNS = ("file", "name", "labels", "ambiguous", "cluster", "category")
 CSV_HELP = (
@@ -24,31 +23,34 @@ MOST_SHOWN = 20
 SURPLUS = "|"  # the key of fields beyond the header's; no column is called so
 
 
-class _Row(NamedTuple):
-    """One scene as it was written down, and the words that tell where."""
+def read_scenes(
+    path: Path,
+    *,
+    known_labels: Collection[str] | None = None,
+    suffixes: Sequence[str] = SUFFIXES,
+    class_labels: Sequence[str] = (),
+) -> list[Scene]:
+    """Read scenes in the order of the CSV file or the annotations, or of the sorted file names of a folder.
 
-    where: str
-    file: Path
-    name: str
-    labels: tuple[str, ...]
-    ambiguous: tuple[str, ...] = ()
-    cluster: str = ""
-    category: str = ""
-
-
-def read_scenes(path: Path, *, known_labels: Collection[str] | None = None) -> list[Scene]:
-    """Read scenes in the order of the CSV file, or of the sorted file names of a folder.
-
-    In a folder a sub-folder's name is the label of all pictures in it. A CSV file names its pictures relative to
-    itself. A scene is called by its ``name`` or else by its file without the suffix. With ``known_labels`` (a model's
-    label list) other labels are mistakes. Raises BadInput that lists every mistake with its row.
+    In a folder a sub-folder's name is the label of all pictures in it (ImageNet's layout), unless `instability dataset`
+    wrote it: then its own list counts. A CSV file names its pictures relative to itself. COCO annotations (.json) are
+    read as read_coco says, lists of FILE CLASS (.txt) as index_rows does with ``class_labels``. A scene is called by
+    its ``name`` or else by its file without the suffix. With ``known_labels`` (a model's label list) other labels are
+    mistakes; ``suffixes`` are those of the files that count in a folder. Raises BadInput that lists every mistake with
+    its row.
     """
-    if path.is_dir():
-        rows, mistakes = _folder_rows(path)
-    elif path.is_file():
-        rows, mistakes = _csv_rows(path)
+    source = (listing(path) if path.is_dir() else None) or path
+    if source.is_dir():
+        rows, mistakes = folder_rows(source, suffixes=suffixes, otherwise=CSV_HELP)
+    elif source.is_file() and source.suffix.lower() == ".json":
+        rows, _, _, _, mistakes = read_coco(source)
+    elif source.is_file() and source.suffix.lower() == ".txt":
+        rows, mistakes = index_rows(source, class_labels=class_labels)
+    elif source.is_file():
+        rows, mistakes = _csv_rows(source)
     else:
-        raise BadInput(f"expected a folder of scenes or {CSV_HELP}; there is no {path}")
+        others = "a folder of scenes, COCO annotations (.json), a list of FILE CLASS (.txt)"
+        raise BadInput(f"expected {others} or {CSV_HELP}; there is no {source}")
     mistakes += _repeated_names(rows)
     scenes = []
     for row in rows:
@@ -77,24 +79,7 @@ def write_scenes(scenes: Sequence[Scene], path: Path) -> None:
     os.replace(part, path)
 
 
-def _folder_rows(folder: Path) -> tuple[list[_Row], list[str]]:
-    """List the pictures of a folder: label/anything/picture; a picture outside any sub-folder has no label."""
-    rows, loose = [], []
-    for file in sorted(entry for entry in folder.rglob("*") if entry.suffix.lower() in SUFFIXES and entry.is_file()):
-        relative = file.relative_to(folder)
-        if len(relative.parts) == 1:
-            loose.append(relative.name)
-        else:
-            rows.append(_Row(relative.as_posix(), file, relative.with_suffix("").as_posix(), (relative.parts[0],)))
-    if loose:
-        named = ", ".join(loose[:3]) + (f" and {len(loose) - 3} more" if len(loose) > 3 else "")
-        tables = ", ".join(sorted(table.name for table in folder.glob("*.csv")))
-        hint = f" (there is {tables}: give that)" if tables else ""
-        return rows, [f"expected pictures in sub-folders named after their labels, or {CSV_HELP}{hint}; got {named}"]
-    return rows, [] if rows else [f"expected pictures ({' '.join(SUFFIXES)}) in sub-folders, got none"]
-
-
-def _csv_rows(path: Path) -> tuple[list[_Row], list[str]]:
+def _csv_rows(path: Path) -> tuple[list[Row], list[str]]:
     """Read the rows of a CSV file; columns that nobody knows are left alone."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -111,13 +96,13 @@ def _csv_rows(path: Path) -> tuple[list[_Row], list[str]]:
     return [_csv_row(path, line, values, label_column) for line, values in lines], surplus
 
 
-def _csv_row(path: Path, line: int, values: dict[str, str], label_column: str) -> _Row:
+def _csv_row(path: Path, line: int, values: dict[str, str], label_column: str) -> Row:
     """Turn one row of the CSV file into words; whether they are right is checked later."""
     file = values["file"].strip()
     name = values.get("name", "").strip() or Path(file).with_suffix("").as_posix() if file else ""
     whole = label_column == "class_name"  # a class's name is one label, whatever stands in it
     labels = (values[label_column].strip(),) if whole else _split(values[label_column])
-    return _Row(
+    return Row(
         where=f"row {line} ({file or 'no file'})",
         file=path.parent / file if file else Path(),
         name=name,
@@ -133,7 +118,7 @@ def _split(joined: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in joined.split("|") if part.strip()))
 
 
-def _row_mistakes(row: _Row, known_labels: Collection[str] | None) -> list[str]:
+def _row_mistakes(row: Row, known_labels: Collection[str] | None) -> list[str]:
     """Say everything that is wrong with one row."""
     mistakes = []
     if row.file == Path():
@@ -155,7 +140,7 @@ def _row_mistakes(row: _Row, known_labels: Collection[str] | None) -> list[str]:
     return mistakes
 
 
-def _repeated_names(rows: Sequence[_Row]) -> list[str]:
+def _repeated_names(rows: Sequence[Row]) -> list[str]:
     """Say which names stand more than once, with their rows."""
     counts = Counter(row.name for row in rows if row.name)
     repeated = [name for name, count in counts.items() if count > 1]
@@ -166,7 +151,7 @@ def _repeated_names(rows: Sequence[_Row]) -> list[str]:
     ]
 
 
-def _scene(row: _Row) -> Scene:
+def _scene(row: Row) -> Scene:
     with row.file.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Scene(row.name, str(row.file), digest, row.labels, row.ambiguous, row.cluster, row.category)

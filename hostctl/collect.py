@@ -107,7 +107,7 @@ def _commit(photograph: Photograph, pulled: list[Path], examined: Examined, run:
         digest = hash_file(path)
         files[digest] = path
         if path.suffix in RAW_SUFFIXES:
-            height, width = read_raw(path.read_bytes()).mosaic.shape
+            height, width = read_raw(path.read_bytes()).mosaic.shape[:2]
             records.append(_picture(photograph, path, digest, width=width, height=height))
         else:
             good = _picture(photograph, path, digest, width=examined.width, height=examined.height)

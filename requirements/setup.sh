@@ -33,6 +33,12 @@ if [ "$what" = test ]; then
   command -v chromium >/dev/null || command -v google-chrome >/dev/null || need+=(chromium)
   command -v ssh >/dev/null || need+=(openssh-client)
   [ -x /usr/sbin/sshd ] || need+=(openssh-server)
+  # The outside raw converters; their tests skip where one is absent.
+  command -v dcraw >/dev/null || need+=(dcraw)
+  command -v dcraw_emu >/dev/null || need+=(libraw-bin)
+  command -v rawtherapee-cli >/dev/null || need+=(rawtherapee)
+  command -v darktable-cli >/dev/null || need+=(darktable)
+  command -v magick >/dev/null || command -v identify >/dev/null || need+=(imagemagick)
   [ ${#need[@]} = 0 ] || apt "${need[@]}"
 fi
 
