@@ -7,6 +7,7 @@ is never stale. Threads of the writer share one connection and take turns.
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sqlite3
@@ -24,6 +25,7 @@ Record = TypeVar("Record")
 
 LEDGER, LOCK = "ledger.sqlite", "ledger.lock"
 BUSY_TIMEOUT_S = 30.0
+NOTE = "note "  # keeps the names of notes apart from the ledger's own: settings, writer, ...
 
 
 class Ledger:
@@ -31,6 +33,8 @@ class Ledger:
 
     def __init__(self, folder: Path, *, write: bool) -> None:
         """Connect; raises BadInput if the folder holds no ledger, a newer one, or another process writes it."""
+        if not (folder / LEDGER).is_file():
+            raise BadInput(f"{folder}: expected a run folder with {LEDGER}, got none")
         self.folder, self.write = folder, write
         self._guard = threading.RLock()
         self._holder = hold(folder) if write else None
@@ -82,6 +86,22 @@ class Ledger:
         """Write values of the run as a whole."""
         with self.transaction() as connection:
             connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", values.items())
+
+    def note(self, name: str) -> Any | None:
+        """The newest JSON value kept under a name by set_note, None where there is none."""
+        found = self.meta(NOTE + name)
+        return json.loads(found) if found else None
+
+    def set_note(self, name: str, value: Any) -> None:
+        """Keep a small JSON value of the run under a name, apart from the ledger's own; raises BadInput if it is none.
+
+        NaN and infinity are no JSON, and are refused with it.
+        """
+        try:
+            text = json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError) as problem:
+            raise BadInput(f"note '{name}': expected a value that JSON can hold, got {value!r}: {problem}") from problem
+        self.set_meta({NOTE + name: text})
 
     def records(self, kind: type[Record], clause: str = "", values: Sequence[Any] = ()) -> list[Record]:
         """Read records of a kind; clause is what follows FROM, for example "WHERE scene = ? ORDER BY number"."""
@@ -146,8 +166,6 @@ def is_made(folder: Path) -> bool:
 
 def _connect(folder: Path, *, write: bool) -> sqlite3.Connection:
     path = folder / LEDGER
-    if not path.is_file():
-        raise BadInput(f"{folder}: expected a run folder with {LEDGER}, got none")
     # A folder that cannot be written (a copy on read-only media) has no place for SQLite's shared memory.
     fixed = not write and not os.access(folder, os.W_OK)
     address = f"{path.absolute().as_uri()}?{'immutable=1' if fixed else 'mode=rw'}"

@@ -51,7 +51,7 @@ class Run:
         self.folder = folder
         self._ledger = Ledger(folder, write=write)
         if write:
-            sweep(self._pictures)
+            sweep(self.pictures_folder)
             sweep(self._predictions)
 
     @classmethod
@@ -114,8 +114,17 @@ class Run:
         """The settings that the run was made with."""
         return from_toml(self._ledger.meta("settings"), name=str(self.folder))
 
+    def note(self, name: str) -> Any | None:
+        """What set_note kept under a name, None where there is none; tuples come back as lists."""
+        return self._ledger.note(name)
+
+    def set_note(self, name: str, value: Any) -> None:
+        """Keep a small value of the whole run under a name, newest wins; raises BadInput if it cannot be JSON."""
+        self._ledger.set_note(name, value)
+
     @property
-    def _pictures(self) -> Path:
+    def pictures_folder(self) -> Path:
+        """Where picture files lie; files.put_picture adds one from any process, a commit makes it the run's."""
         return self.folder / "pictures"
 
     @property
@@ -175,11 +184,11 @@ class Run:
 
     def put_file(self, content: bytes | Path) -> str:
         """Store a file under its sha256, on disk before this returns, and give the sha256."""
-        return put_picture(self._pictures, content)
+        return put_picture(self.pictures_folder, content)
 
     def file(self, sha256: str) -> Path:
         """Where the file of a sha256 is; raises BadInput if that is no hash or there is no such file."""
-        path = picture_path(self._pictures, sha256)
+        path = picture_path(self.pictures_folder, sha256)
         if not path.is_file():
             raise BadInput(
                 f"{self.folder}: expected the file {sha256}, got none; the folder was damaged or copied in part"

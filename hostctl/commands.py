@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -13,8 +14,6 @@ from hostctl.printing import Progress, silent
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from device_agents.records import Scene
 
 
 def run(
@@ -43,6 +42,8 @@ def predict(
     runtime: str | None = None,
     decoder: str = "pillow",
     view: str | None = None,
+    isp: str | None = None,
+    codec: str | None = None,
     vary: Sequence[str] = (),
     design: str = "one-at-a-time",
     cluster: str = "",
@@ -53,8 +54,11 @@ def predict(
 
     Without ``view`` the model sees the rectified scene of a run's photographs, and the whole of other pictures.
     ``vary`` asks for more environments, such as "resizer=pillow-*,opencv-*" and "decoder=all", combined by ``design``:
-    "one-at-a-time", "factorial" or "stacked". The result then has a row for each environment, compared with the one
-    that the other options describe. ``cluster`` is the address of a Dask scheduler to work on instead of this host.
+    "one-at-a-time", "factorial" or "stacked". The result then has a row for each condition, compared with the one that
+    the other options describe. ISPs and codecs vary too: what they make of the raw pictures (a codec alone: of the
+    photographs) is made first and stays in the run. ``isp`` and ``codec`` choose those to start from (raw pictures:
+    "libraw-pinned" and "png"; photographs: as they were shot). ``cluster`` is the address of a Dask scheduler to work
+    on instead of this host.
     """
     from hostctl.predicting import Setup, predict_pictures
 
@@ -63,8 +67,33 @@ def predict(
             "expected either a run or --scenes (a folder or a CSV of pictures), got "
             + ("neither" if run is None else "both")
         )
-    setup = Setup(model, sidecar, runtime, decoder, view, tuple(vary), design, cluster, workers)
+    setup = Setup(model, sidecar, runtime, decoder, view, isp, codec, tuple(vary), design, cluster, workers)
     return predict_pictures(setup, run=run, scenes=scenes, out=out, progress=progress)
+
+
+def develop(
+    run: Path | None = None,
+    *,
+    scenes: Path | None = None,
+    out: Path | None = None,
+    isp: Sequence[str] = (),
+    codec: Sequence[str] = (),
+    imported: Path | None = None,
+    workers: int = os.cpu_count() or 1,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Make pictures of a run's raws by ISPs and codecs; without ``isp``, of its photographs by codecs.
+
+    ``isp`` and ``codec`` are names, globs or "all". Instead of a run, ``scenes`` is a folder or CSV of raw files. What
+    the run has already is not made again. ``imported`` is a folder of pictures that an outside program made of the
+    raws, brought in under the one name in ``isp``. Gives "rows" (isp, codec, pictures, failed, mb_mean), "left_out"
+    (what globs asked for and is absent here) and "failures", one line each. Raises BadInput, or MissingExtra naming all
+    programs that were asked for by name and are absent.
+    """
+    from hostctl.development import Request, develop_pictures
+
+    request = Request(run, scenes, out, tuple(isp), tuple(codec), imported, workers)
+    return develop_pictures(request, progress=progress)
 
 
 def report(
@@ -77,6 +106,63 @@ def report(
     from hostctl.reporting import report_run
 
     return report_run(run, across=across, item=item, top_n=top_n)
+
+
+def table(run: Path, name: str) -> dict[str, Any]:
+    """Make one of the papers' tables from a run (RUN/report/NAME.html and .csv) and give it; see hostctl.tabling."""
+    from hostctl.tabling import table as make
+
+    return make(run, name)
+
+
+def noise(
+    pictures: Sequence[str],
+    *,
+    run: Path | None = None,
+    vary: Sequence[str] = (),
+    fit: str = "short-side-256-crop",
+    resizer: str = "pillow-bilinear",
+    size: int = 224,
+    out: Path = Path("noise"),
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Show what variants do to one picture (OUT/noise.html), or where two differ by more than 5 % (OUT/map.html).
+
+    ``pictures`` are one or two files, or with ``run`` names of its pictures. ``vary`` names families or variants, such
+    as "decoder" or "resizer=pillow-*": of decoder, resizer, colour, codec and isp; none for all of them.
+    """
+    from hostctl.difference_map import difference_map
+    from hostctl.noise_pictures import differences
+
+    if len(pictures) > 2 or (len(pictures) == 2 and vary):
+        raise BadInput("expected one picture, with or without --vary, or two pictures to compare")
+    paths = [run if run is not None else Path(one) for one in pictures]
+    names = ["" if run is None else one for one in pictures]
+    if len(pictures) == 2:
+        return difference_map(paths[0], paths[1], pictures=(names[0], names[1]), out=out)
+    options: dict[str, Any] = {"fit": fit, "resizer": resizer, "size": size}
+    return differences(paths[0], picture=names[0], families=vary, out=out, progress=progress, **options)
+
+
+def dataset(
+    scenes: Path,
+    *,
+    out: Path,
+    decoder: str = "pillow",
+    colour: str = "rgb",
+    fit: str | None = None,
+    resizer: str | None = None,
+    size: int | None = 224,
+    layout: str = "imagenet",
+    labels: Path | None = None,
+    workers: int = os.cpu_count() or 1,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Write labelled pictures out as a data set, decoded, coloured and resized by variants; see write_dataset."""
+    from hostctl.datasets import write_dataset
+
+    made: dict[str, Any] = {"decoder": decoder, "colour": colour, "fit": fit, "resizer": resizer, "size": size}
+    return write_dataset(scenes, out=out, layout=layout, labels=labels, workers=workers, progress=progress, **made)
 
 
 def devices(lab: Path) -> pd.DataFrame:
@@ -94,8 +180,10 @@ def show(scenes: Path, *, every_s: float | None = None, host: str = "127.0.0.1",
     """
     from capture.display import DisplayServer
     from capture.scenes import read_scenes
+    from hostctl.showing import show_scenes
 
-    _show_all(read_scenes(scenes), DisplayServer(host=host, port=port), every_s)
+    display = DisplayServer(host=host, port=port)
+    show_scenes(read_scenes(scenes), display, every_s=every_s, stdin=sys.stdin, stdout=sys.stdout)
 
 
 def models() -> pd.DataFrame:
@@ -112,14 +200,9 @@ def variants(*families: str) -> pd.DataFrame:
 
     The groups are measured when this is called; see hostctl.variants. Raises BadInput for an unknown family.
     """
-    from device_agents.errors import pick
     from hostctl.variants import list_variants
 
-    table = list_variants()
-    known = dict.fromkeys(table["family"])
-    for family in families:
-        pick(known, family, what="family")
-    return table[table["family"].isin(families or known)].reset_index(drop=True)
+    return list_variants(*families)
 
 
 def get_model(name: str, *, progress: Progress = silent) -> dict[str, str]:
@@ -132,17 +215,37 @@ def get_model(name: str, *, progress: Progress = silent) -> dict[str, str]:
     return {"name": name, **files, "preprocessing": zoo.describe(read_sidecar(model.tflite))}
 
 
-def _show_all(scenes: list[Scene], display: Any, every_s: float | None) -> None:
-    import time
+def identify(
+    picture: Path,
+    pixels: Path,
+    *,
+    probe: Path | None = None,
+    shape: Sequence[int] = (),
+    among: Sequence[str] = (),
+    contract: Path | None = None,
+    model: str | None = None,
+) -> dict[str, Any]:
+    """Say which decoder, colour, fit, resizer and scaling of the catalogue made pixels of a picture, or that none did.
 
-    with display as server:
-        print(f"open {server.url} on the screen, in full screen; waiting for it", flush=True)
-        server.wait_for_screen(timeout_s=600.0)
-        for number, scene in enumerate(scenes, 1):
-            following = (scenes[number], number + 1) if number < len(scenes) else None
-            server.show(scene, number, next_scene=following, timeout_s=20.0)
-            print(f"{number}/{len(scenes)} {scene.scene} ({scene.category})", flush=True)
-            if every_s is None:
-                input("Enter shows the next one ")
-            else:
-                time.sleep(every_s)
+    pixels: .npy, .png, .json, or the folder of a probe's outputs (``probe``: its probe.json). ``contract`` names a
+    folder for the preprocessing contract, which follows the sidecar of ``model`` or else what was found.
+    """
+    from hostctl.pixel_files import identify_pixels
+    from stability_train.zoo import resolve_model
+
+    sidecar = resolve_model(model)[1] if model else None
+    return identify_pixels(
+        picture, pixels, probe=probe, shape=tuple(shape), among=among, contract=contract, sidecar=sidecar
+    )
+
+
+def probe_model(model: str, *, out: Path | None = None, kind: str = "identity") -> dict[str, Any]:
+    """Write the probe files of a model (a zoo name, or a file, which needs no sidecar)."""
+    from stability_train.probe import write_probe
+    from stability_train.zoo import resolve_model
+
+    path = Path(model) if Path(model).is_file() else resolve_model(model)[0]
+    folder = out or Path(f"{path.stem}-probe")
+    probe = write_probe(path, folder, kind=kind)
+    files = len({one[0] for one in probe.pieces})
+    return {"model": str(path), "kind": kind, "files": files, "probe": str(folder / "probe.json")}

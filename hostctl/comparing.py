@@ -1,4 +1,4 @@
-"""What the predictions of several environments say: accuracy, and what changed against the first, the base."""
+"""What the predictions of several conditions say: accuracy, and what changed against the first, the base."""
 
 from __future__ import annotations
 
@@ -10,57 +10,69 @@ import pandas as pd
 from analysis.accuracy import accuracy
 from analysis.instability import disagreement, instability
 from analysis.statistics import difference_interval
-from device_agents.records import Environment
-from hostctl.designs import Variant, changes, scoring_half
+from hostctl.conditions import Condition, Variant, changes
+from hostctl.designs import scoring_half
+
+ITEM = ("scene", "angle", "repeat", "device")  # the root picture: what was shown, and the shot that saw it
 
 
-def compare(table: pd.DataFrame, environments: Sequence[Environment]) -> list[dict[str, Any]]:
-    """Compare each environment with the first, the base, on the same pictures; one row each, rates 0..1 or None.
+def compare(table: pd.DataFrame, conditions: Sequence[Condition]) -> list[dict[str, Any]]:
+    """Compare each condition with the first, the base, on the same root pictures; one row each, rates 0..1 or None.
 
-    table: predictions with picture, environment, cluster, label_1, error and verdict. Keys: environment; changed (what
-    differs from the base); accuracy with interval; difference of accuracies with interval (paired by cluster); flips
-    (the share of pictures whose first label is another); instability (right in exactly one) with interval; failed.
+    table: predictions with ITEM, condition, cluster, label_1, error and verdict. Keys: environment, isp, codec; changed
+    (what differs from the base); accuracy with interval; difference of accuracies with interval (paired by cluster);
+    flips (the share of pictures whose first label is another); instability (right in exactly one) with interval;
+    failed; not_available (of them, those that this machine cannot do).
     """
-    parts = {str(name): part for name, part in table.groupby("environment", sort=False)}
-    base = environments[0]
-    before = parts.get(base.environment, table.head(0))
+    parts = {str(name): part for name, part in table.groupby("condition", sort=False)}
+    base = conditions[0]
+    before = parts.get(base.name, table.head(0))
     rows = []
-    for environment in environments:
-        after = parts.get(environment.environment, table.head(0))
-        row = {"environment": environment.environment, "changed": changes(environment, base)}
-        rows.append(row | _rate(after) | (_against(before, after) if environment != base else _same()))
-        rows[-1]["failed"] = int((after["error"] != "").sum())
+    for condition in conditions:
+        after = parts.get(condition.name, table.head(0))
+        row = {
+            "environment": condition.environment.environment,
+            "isp": condition.isp,
+            "codec": condition.codec,
+            "changed": changes(condition, base),
+        }
+        rows.append(row | _rate(after) | (_against(before, after) if condition != base else _same()) | failures(after))
     return rows
+
+
+def failures(table: pd.DataFrame) -> dict[str, int]:
+    """Count the predictions that failed, and of them those that the machine could not make at all."""
+    return {
+        "failed": int((table["error"] != "").sum()),
+        "not_available": int(table["error"].str.startswith("not available").sum()),
+    }
 
 
 def scored_round(
     table: pd.DataFrame,
-    environment: Environment,
-    base: Environment,
+    condition: Condition,
+    base: Condition,
     number: int,
     added: tuple[str, Variant] | None = None,
 ) -> dict[str, Any]:
     """Describe one round of a stacked design: what it added, and its accuracy on either half.
 
-    The difference to the base is on the scoring half, with its interval. table: predictions in both environments.
+    The difference to the base is on the scoring half, with its interval. table: predictions in both conditions.
     """
     scoring = scoring_half(table["cluster"])
-    here, there = table["environment"] == environment.environment, table["environment"] == base.environment
+    here, there = table["condition"] == condition.name, table["condition"] == base.name
     family, variant = added or ("", {})
     return {
         "round": number,
         "family": family,
         "variant": variant.get(family, ""),
-        "environment": environment.environment,
+        "environment": condition.environment.environment,
+        "isp": condition.isp,
+        "codec": condition.codec,
         "choosing_accuracy": _rate(table[here & ~scoring])["accuracy"],
         **_rate(table[here & scoring]),
         **_difference(table[there & scoring], table[here & scoring]),
     }
-
-
-def describe_changes(environment: Environment, base: Environment) -> str:
-    """Say what an environment changes of the base, such as "decoder=opencv resizer=pillow-box"; "base" if nothing."""
-    return " ".join(f"{family}={variant}" for family, variant in changes(environment, base).items()) or "base"
 
 
 def _rate(part: pd.DataFrame) -> dict[str, Any]:
@@ -78,8 +90,8 @@ def _same() -> dict[str, Any]:
 
 def _against(before: pd.DataFrame, after: pd.DataFrame) -> dict[str, Any]:
     both = pd.concat([before, after], ignore_index=True)
-    flips = disagreement(both, across="environment", item="picture")
-    unstable = instability(both, across="environment", item="picture")
+    flips = disagreement(both, across="condition", item=ITEM)
+    unstable = instability(both, across="condition", item=ITEM)
     interval = unstable.interval() if unstable.items else None
     return {
         **_difference(before, after),

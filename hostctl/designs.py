@@ -1,42 +1,22 @@
-"""Which environments a study compares: --vary words -> variants, and one at a time, factorial or stacked designs."""
+"""Which conditions a study compares: --vary words -> variants, and one at a time, factorial or stacked designs."""
 
 from __future__ import annotations
 
 import hashlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from device_agents.colour import COLOURS
-from device_agents.decode import DECODERS
 from device_agents.errors import BadInput, pick
-from device_agents.preprocess import SCALINGS
-from device_agents.records import Environment
-from device_agents.resize import FITS, RESIZERS
-from device_agents.runtimes import RUNTIMES
-from device_agents.view import VIEWS
+from hostctl.conditions import FAMILIES, THREADS, Condition, Variant, changed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-# A variant is what it changes of an environment: {"resizer": "opencv-area"}, or a runtime together with its version.
-Variant = Mapping[str, Any]
 Variants = Mapping[str, Sequence[Variant]]
 
-THREADS = "threads"
 SEED = 0  # of the halves of a stacked design
-FAMILIES: dict[str, Mapping[str, Any]] = {
-    "decoder": DECODERS,
-    "view": VIEWS,
-    "colour": COLOURS,
-    "fit": FITS,
-    "resizer": RESIZERS,
-    "scaling": SCALINGS,
-    "runtime": RUNTIMES,
-    THREADS: {},
-}
 
 
 def parse_vary(words: Sequence[str]) -> dict[str, dict[str | int, bool]]:
@@ -59,39 +39,38 @@ def parse_vary(words: Sequence[str]) -> dict[str, dict[str | int, bool]]:
     return asked
 
 
-def one_at_a_time(base: Environment, variants: Variants) -> list[Environment]:
-    """Give the base and each single change of it, each environment once."""
-    changed = (replace(base, **variant) for family in variants.values() for variant in family)
-    return list(dict.fromkeys([base, *changed]))
+def one_at_a_time(base: Condition, variants: Variants) -> list[Condition]:
+    """Give the base and each single change of it, each condition once."""
+    return list(dict.fromkeys([base, *(changed(base, variant) for family in variants.values() for variant in family)]))
 
 
-def factorial(base: Environment, variants: Variants) -> list[Environment]:
-    """Give the base, to compare with, and every combination of one variant a family, each environment once."""
-    combined = (replace(base, **_merged(some)) for some in itertools.product(*variants.values()))
+def factorial(base: Condition, variants: Variants) -> list[Condition]:
+    """Give the base, to compare with, and every combination of one variant a family, each condition once."""
+    combined = (changed(base, _merged(some)) for some in itertools.product(*variants.values()))
     return list(dict.fromkeys([base, *combined]))
 
 
-def candidates(stacked: Environment, left: Variants) -> dict[Environment, tuple[str, Variant]]:
-    """Give the environments of a stacked design's next round, with the family and the variant that each adds.
+def candidates(stacked: Condition, left: Variants) -> dict[Condition, tuple[str, Variant]]:
+    """Give the conditions of a stacked design's next round, with the family and the variant that each adds.
 
     ``left`` holds the families that are not stacked yet; a variant that changes nothing is no candidate.
     """
     pairs = [(family, variant) for family, some in left.items() for variant in some]
-    found = {replace(stacked, **variant): (family, variant) for family, variant in pairs}
-    return {environment: added for environment, added in found.items() if environment != stacked}
+    found = {changed(stacked, variant): (family, variant) for family, variant in pairs}
+    return {condition: added for condition, added in found.items() if condition != stacked}
 
 
-def most_harmful(table: pd.DataFrame, environments: Iterable[Environment]) -> Environment | None:
-    """Give the environment of lowest accuracy on the choosing half, the first of equals; None where none is measured.
+def most_harmful(table: pd.DataFrame, conditions: Iterable[Condition]) -> Condition | None:
+    """Give the condition of lowest accuracy on the choosing half, the first of equals; None where none is measured.
 
-    table: predictions with environment, cluster and verdict. The greedy rule of SysNoise (Wang et al. 2023, figure 3),
+    table: predictions with condition, cluster and verdict. The greedy rule of SysNoise (Wang et al. 2023, figure 3),
     except that the harm is measured on other items than those that choose (scoring_half): the lowest of many noisy
     accuracies is lower than its truth.
     """
     from analysis.accuracy import accuracy
 
-    chosen = accuracy(table[~scoring_half(table["cluster"])], by="environment").set_index("environment")["accuracy"]
-    measured = {one: chosen.get(one.environment, float("nan")) for one in environments}
+    chosen = accuracy(table[~scoring_half(table["cluster"])], by="condition").set_index("condition")["accuracy"]
+    measured = {one: chosen.get(one.name, float("nan")) for one in conditions}
     known = {one: value for one, value in measured.items() if value == value}
     return min(known, key=lambda one: known[one]) if known else None
 
@@ -100,11 +79,6 @@ def scoring_half(clusters: pd.Series[Any], *, seed: int = SEED) -> pd.Series[boo
     """Say of each row whether its cluster scores (True) or chooses: the last bit of sha256 of "SEED:CLUSTER"."""
     bits = {name: bool(hashlib.sha256(f"{seed}:{name}".encode()).digest()[-1] & 1) for name in clusters.unique()}
     return clusters.map(bits).astype(bool)
-
-
-def changes(environment: Environment, base: Environment) -> dict[str, Any]:
-    """Give the families in which an environment differs from the base, with its variants."""
-    return {name: getattr(environment, name) for name in FAMILIES if getattr(environment, name) != getattr(base, name)}
 
 
 def _matches(table: Mapping[str, Any], pattern: str, family: str) -> list[str]:
@@ -125,7 +99,7 @@ def _merged(some: Iterable[Variant]) -> dict[str, Any]:
     return {field: value for variant in some for field, value in variant.items()}
 
 
-DESIGNS: dict[str, Callable[[Environment, Variants], list[Environment]]] = {
+DESIGNS: dict[str, Callable[[Condition, Variants], list[Condition]]] = {
     "one-at-a-time": one_at_a_time,
     "factorial": factorial,
 }

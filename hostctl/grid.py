@@ -20,6 +20,8 @@ from device_agents.predict import Job, JobPicture, predict
 from device_agents.records import Environment, Picture, Prediction
 from device_agents.sidecar import Sidecar
 from hostctl.label_names import keep_names
+from hostctl.model_notes import keep_model
+from hostctl.parallel import in_parallel
 
 if TYPE_CHECKING:
     from hostctl.agent import Agent
@@ -36,11 +38,15 @@ Missing = tuple[list[Picture], list[Environment]]
 
 @dataclass(frozen=True)
 class Assignment:
-    """Pictures of some devices (none: of all), to be predicted in some environments, here or by a device's agent."""
+    """Pictures to be predicted in some environments, here or by a device's agent.
+
+    devices: whose pictures (none: everyone's). made: the ISP and codec that made them (None: any; empty: as shot).
+    """
 
     environments: tuple[Environment, ...]
     devices: tuple[str, ...] = ()
     agent: Agent | None = None
+    made: tuple[str, str] | None = None
 
 
 def predict_run(
@@ -61,6 +67,7 @@ def predict_run(
     run); what they owed stays missing. Raises Unreachable where there is no cluster.
     """
     keep_names(run.folder, sidecar.labels)
+    keep_model(run, model, sidecar)
     total = sum(1 for one in assignments for _ in _pictures(run, one))
     owed = [[len(block) for block, _ in _missing(run, one)] for one in assignments]
     done = total - sum(map(sum, owed))
@@ -82,8 +89,9 @@ def predict_run(
     return failures
 
 
-def _where(assignment: Assignment) -> Mapping[str, tuple[str, ...]]:
-    return {"device": assignment.devices} if assignment.devices else {}
+def _where(assignment: Assignment) -> Mapping[str, Any]:
+    where: dict[str, Any] = {"device": assignment.devices} if assignment.devices else {}
+    return where | ({} if assignment.made is None else dict(zip(("isp", "codec"), assignment.made, strict=True)))
 
 
 def _pictures(run: Run, assignment: Assignment) -> Iterator[Picture]:
@@ -117,37 +125,11 @@ def _finished(jobs: Iterator[Job], assignment: Assignment, *, workers: int, clus
             yield list(assignment.agent.predict(job))
     elif cluster:
         with _connected(cluster):
-            yield from _in_parallel(jobs, -1)
+            yield from in_parallel(_predict_block, jobs, workers=-1)
     elif workers > 1:
-        yield from _in_parallel(jobs, workers)
+        yield from in_parallel(_predict_block, jobs, workers=workers)
     else:
         yield from map(_predict_block, jobs)
-
-
-def _in_parallel(jobs: Iterator[Job], workers: int) -> Iterator[list[Prediction]]:
-    """Predict in worker processes with one thread each; only a few jobs a worker exist at a time."""
-    import joblib
-
-    problems: list[Exception] = []
-    parallel = joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)
-    yield from parallel(joblib.delayed(_predict_in_worker)(job) for job in _until(jobs, problems))
-    if problems:
-        raise problems[0]
-
-
-def _until(jobs: Iterator[Job], problems: list[Exception]) -> Iterator[Job]:
-    """Give jobs until making one fails: joblib asks for them in a thread of its own, where an error would be lost."""
-    try:
-        yield from jobs
-    except (KitError, OSError) as problem:
-        problems.append(problem)
-
-
-def _predict_in_worker(job: Job) -> list[Prediction]:
-    import cv2
-
-    cv2.setNumThreads(1)  # the processes fill the cores already
-    return _predict_block(job)
 
 
 def _predict_block(job: Job) -> list[Prediction]:

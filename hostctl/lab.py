@@ -27,6 +27,7 @@ NEEDED = {
     "virtual-phone": ("camera",),
     "virtual-board": ("camera",),
 }
+FORMATS = ("jpg", "jpeg", "heic", "heif", "png", "dng")
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,7 @@ def _check_device(device: DeviceSettings, display: DisplaySettings, mistakes: li
     note(not lacking, f"a device of kind {device.kind} needs {', '.join(lacking)}")
     if device.kind == "adb":
         note(bool(device.serial) != bool(device.address), "expected either 'serial' (USB) or 'address' (host:port)")
+    _check_formats(device.formats, note)
     note(device.predicts in ("host", "agent"), f"'predicts': expected host or agent, got '{device.predicts}'")
     agentless = device.kind in ("adb", "adb-shell") and device.python == "python3"
     agentless |= device.kind == "virtual-phone" and device.phone != "termux"
@@ -274,6 +276,14 @@ def _check_device(device: DeviceSettings, display: DisplaySettings, mistakes: li
         from capture.profiles import PROFILES
 
         _note_unknown(device.camera, {**PROFILES, "instant": None}, "camera", note)
+
+
+def _check_formats(formats: tuple[Any, ...], note: Callable[[bool, str], None]) -> None:
+    note(bool(formats), f"'formats': expected at least one of {', '.join(FORMATS)}, got none")
+    for name in formats:
+        close = difflib.get_close_matches(str(name).lower().lstrip("."), FORMATS, n=1)
+        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(FORMATS)}"
+        note(name in FORMATS, f"'formats': unknown format {name!r}; {hint}")
 
 
 def _note_unknown(name: str, table: Mapping[str, Any], what: str, note: Callable[[bool, str], None]) -> None:

@@ -1,4 +1,4 @@
-"""Predict pictures with a model: in one environment, in the many of a design, or in a stacked design's rounds."""
+"""Predict pictures with a model: in one condition, in the many of a design, or in a stacked design's rounds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.store import Run
-from capture.scenes import read_scenes
+from capture.raw import RAW_SUFFIXES
 from device_agents.errors import BadInput, pick
 from device_agents.predict import default_environment
-from device_agents.records import Environment, Picture, Scene
-from hostctl.comparing import compare, describe_changes, scored_round
+from device_agents.records import Environment
+from hostctl.comparing import ITEM, compare, failures, scored_round
+from hostctl.conditions import Condition, by_making, describe_changes, of_conditions
 from hostctl.designs import DESIGNS, SEED, Variants, candidates, most_harmful, parse_vary, scoring_half
+from hostctl.developing import develop_run
+from hostctl.file_runs import run_of_files
 from hostctl.grid import Assignment, predict_run
+from hostctl.prepared import as_prepared
 from hostctl.printing import Progress
 from hostctl.probing import usable
 
@@ -24,9 +28,10 @@ if TYPE_CHECKING:
 
 MOST_LISTED = 50
 STACKED = "stacked"
-COLUMNS = ("picture", "environment", "cluster", "label_1", "error", "verdict")  # all that a comparison needs
+RAW_ISP, RAW_CODEC = "libraw-pinned", "png"  # of a base that starts from raw pictures, where none is asked for
+COLUMNS = ("picture", *ITEM, "isp", "codec", "environment", "cluster", "label_1", "error", "verdict")
 
-Work = Callable[[Sequence[Environment]], None]
+Work = Callable[[Sequence[Condition]], None]
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,8 @@ class Setup:
     runtime: str | None
     decoder: str
     view: str | None
+    isp: str | None
+    codec: str | None
     vary: tuple[str, ...]
     design: str
     cluster: str
@@ -57,51 +64,108 @@ def predict_pictures(
     path, card = resolve_model(setup.model, sidecar=setup.sidecar, progress=partial(progress, "model", 0, 0))
     with _opened(run, scenes, out) as opened:
         view = setup.view or ("rectified-pillow" if opened.steps() else "whole")
-        base = default_environment(card, path, runtime=setup.runtime, decoder=setup.decoder, view=view)
+        environment = default_environment(card, path, runtime=setup.runtime, decoder=setup.decoder, view=view)
+        environment = as_prepared(environment, card, opened.note("prepared"))
+        not_made: list[str] = []
 
-        def work(environments: Sequence[Environment]) -> None:
-            said, assignments = partial(progress, "predictions"), [Assignment(tuple(environments))]
-            predict_run(opened, path, card, assignments, workers=setup.workers, progress=said, cluster=setup.cluster)
+        def work(conditions: Sequence[Condition]) -> None:
+            not_made[:] = _make(opened, conditions, setup.workers, progress)
+            said = partial(progress, "predictions")
+            made = [Assignment(tuple(some), made=how) for how, some in by_making(conditions).items()]
+            predict_run(opened, path, card, made, workers=setup.workers, progress=said, cluster=setup.cluster)
 
-        result = {
+        result: dict[str, Any] = {
             "run": str(opened.folder),
             "model": card.name,
             "model_file": str(path),
             "preprocessing": describe(card),
         }
         if not asked:
-            work([base])
-            return {**result, **_alone(opened, base)}
-        variants, left_out = usable(asked, base, path, card)
-        for note in left_out:
-            progress("variants", 0, 0, note)
-        if setup.design == STACKED:
-            found = _stacked(opened, base, variants, work, progress)
+            conditions = _as_they_are(opened, environment, setup)
+            if len(conditions) == 1:
+                work(conditions)
+                return {**result, **_alone(opened, conditions[0])}
+            base, left_out = conditions[0], list[str]()
+            found = _compared(opened, conditions, work)
         else:
-            found = _compared(opened, DESIGNS[setup.design](base, variants), work)
-        return {**result, "design": setup.design, "base": asdict(base), "left_out": left_out, **found}
+            base = _base(opened, environment, setup, made="isp" in asked)
+            variants, left_out = usable(asked, base, path, card)
+            for note in left_out:
+                progress("variants", 0, 0, note)
+            if setup.design == STACKED:
+                found = _stacked(opened, base, variants, work, progress)
+            else:
+                found = _compared(opened, DESIGNS[setup.design](base, variants), work)
+        _note(opened, "base", base, {})
+        described = {**asdict(base.environment), "isp": base.isp, "codec": base.codec}
+        result |= {"design": setup.design, "base": described, "left_out": left_out, "not_made": not_made}
+        return {**result, **found}
 
 
-def _alone(run: Run, environment: Environment) -> dict[str, Any]:
-    """The result of one environment."""
-    table = run.predictions()
+def _base(run: Run, environment: Environment, setup: Setup, *, made: bool) -> Condition:
+    """The condition to start from: photographs as they were shot, or raws made pictures by a pinned ISP.
+
+    made: whether ISPs are compared, so that all pictures start from raws. Raises BadInput where the run has none.
+    """
+    raws, photographs = _roots(run)
+    isp = setup.isp or (RAW_ISP if made or not photographs else "")
+    if isp and not raws:
+        raise BadInput(f"{run.folder}: expected raw pictures ({', '.join(RAW_SUFFIXES[:4])}, ...) for ISPs, got none")
+    codec = setup.codec or (RAW_CODEC if isp else "")
+    return Condition(environment, isp, codec)
+
+
+def _as_they_are(run: Run, environment: Environment, setup: Setup) -> list[Condition]:
+    """The conditions where nothing varies: the ISP and codec asked for, or all that the run's pictures have by now."""
+    if setup.isp or setup.codec:
+        return [_base(run, environment, setup, made=False)]
+    there = {(one.isp, one.codec) for one in run.picture_records() if one.suffix not in RAW_SUFFIXES}
+    if not there:
+        return [_base(run, environment, setup, made=False)]
+    return [Condition(environment, isp, codec) for isp, codec in sorted(there)]
+
+
+def _roots(run: Run) -> tuple[int, int]:
+    """Count the raw pictures and the photographs that others can be made of."""
+    raw = [one.suffix in RAW_SUFFIXES for one in run.picture_records({"parent": ""})]
+    return sum(raw), len(raw) - sum(raw)
+
+
+def _make(run: Run, conditions: Sequence[Condition], workers: int, progress: Progress) -> list[str]:
+    """Make the pictures that conditions need and the run lacks; ISPs with the same codecs are asked for together."""
+    codecs: dict[str, list[str]] = {}
+    for isp, codec in by_making(conditions):
+        if isp or codec:
+            codecs.setdefault(isp, []).append(codec)
+    together: dict[tuple[bool, tuple[str, ...]], list[str]] = {}
+    for isp, some in codecs.items():
+        together.setdefault((bool(isp), tuple(some)), []).append(isp)
+    failed, said = [], partial(progress, "pictures")
+    for (of_raws, wanted), isps in together.items():
+        failed += develop_run(run, isps=isps if of_raws else [], codecs=wanted, workers=workers, progress=said)
+    return failed
+
+
+def _alone(run: Run, condition: Condition) -> dict[str, Any]:
+    """The result of one condition."""
+    table, environment = run.predictions(), condition.environment
     return {
         "runtime": f"{environment.runtime} {environment.runtime_version}",
         "decoder": environment.decoder,
         "view": environment.view,
         "environment": environment.environment,
-        **_accuracy(table[table["environment"] == environment.environment]),
+        **_accuracy(of_conditions(table, [condition])),
     }
 
 
-def _compared(run: Run, environments: Sequence[Environment], work: Work) -> dict[str, Any]:
-    """Predict in all environments and compare each with the first, the base."""
-    work(environments)
-    table = _table(run, environments)
-    return {**_counts(table), "environments": len(environments), "rows": compare(table, environments)}
+def _compared(run: Run, conditions: Sequence[Condition], work: Work) -> dict[str, Any]:
+    """Predict in all conditions and compare each with the first, the base."""
+    work(conditions)
+    table = _table(run, conditions)
+    return {**_counts(table), "environments": len(conditions), "rows": compare(table, conditions)}
 
 
-def _stacked(run: Run, base: Environment, variants: Variants, work: Work, progress: Progress) -> dict[str, Any]:
+def _stacked(run: Run, base: Condition, variants: Variants, work: Work, progress: Progress) -> dict[str, Any]:
     """Add to the base the most harmful variant of all families, then the next given it, until each has one."""
     work([base])
     before = _table(run, [base])
@@ -114,7 +178,7 @@ def _stacked(run: Run, base: Environment, variants: Variants, work: Work, progre
     rows, used, left = [scored_round(before, base, base, 0)], [base], dict(variants)
     current = base
     while options := candidates(current, left):
-        progress("round", len(rows), len(rows) + len(left) - 1, f"{len(options)} environments to choose from")
+        progress("round", len(rows), len(rows) + len(left) - 1, f"{len(options)} conditions to choose from")
         work(list(options))
         used += options
         worst = most_harmful(_table(run, list(options)), options)
@@ -123,6 +187,7 @@ def _stacked(run: Run, base: Environment, variants: Variants, work: Work, progre
         left.pop(options[worst][0])
         rows.append(scored_round(_table(run, [base, worst]), worst, base, len(rows), options[worst]))
         current = worst
+    _note(run, "stacked", current, {"rows": rows})
     return {
         **_counts(_table(run, used)),
         "environments": len(used),
@@ -132,20 +197,26 @@ def _stacked(run: Run, base: Environment, variants: Variants, work: Work, progre
     }
 
 
-def _table(run: Run, environments: Sequence[Environment]) -> pd.DataFrame:
-    table = run.predictions(COLUMNS)
-    return table[table["environment"].isin([one.environment for one in environments])]
+def _note(run: Run, name: str, condition: Condition, more: dict[str, Any]) -> None:
+    """Keep a condition in the run's note of that name, one for each model."""
+    environment = condition.environment
+    found = {"environment": environment.environment, "isp": condition.isp, "codec": condition.codec, **more}
+    run.set_note(name, {**(run.note(name) or {}), environment.model: found})
+
+
+def _table(run: Run, conditions: Sequence[Condition]) -> pd.DataFrame:
+    return of_conditions(run.predictions(COLUMNS), conditions)
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:
-    return {"pictures": int(table["picture"].nunique()), "failed": int((table["error"] != "").sum())}
+    return {"pictures": len(table[list(ITEM)].drop_duplicates()), **failures(table)}
 
 
 def _opened(run: Path | None, scenes: Path | None, out: Path | None) -> Run:
     if run is not None:
         return Run.open(run)
     assert scenes is not None
-    return _run_of_files(scenes, out)
+    return run_of_files(scenes, out)
 
 
 def _accuracy(table: pd.DataFrame) -> dict[str, Any]:
@@ -160,31 +231,3 @@ def _accuracy(table: pd.DataFrame) -> dict[str, Any]:
         found[name] = {"accuracy": float(row["accuracy"]), "interval": [float(row["low"]), float(row["high"])]}
     found["failures"] = [f"{one.picture}: {one.error}" for one in failed.head(MOST_LISTED).itertuples()]
     return found
-
-
-def _run_of_files(scenes: Path, out: Path | None) -> Run:
-    """Make or reopen the run whose pictures are the scenes' own files."""
-    listed = read_scenes(scenes)
-    name = scenes.resolve().parent.name if scenes.suffix == ".csv" else scenes.resolve().name
-    run = Run.open_or_create(out or Path("runs") / f"predict-{name}", settings={"pictures": "files"}, scenes=listed)
-    add_files(run, listed)
-    return run
-
-
-def add_files(run: Run, scenes: list[Scene]) -> None:
-    """Commit the scenes' files as pictures: a file that is no picture is one too, and fails at its prediction."""
-    from PIL import Image
-
-    there = {picture.scene for picture in run.picture_records()}
-    for scene in scenes:
-        if scene.scene in there:
-            continue
-        path = Path(scene.file)
-        data = path.read_bytes()
-        try:
-            with Image.open(path) as image:
-                width, height = image.size
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            width = height = 0
-        record = Picture(scene.scene, scene.sha256, path.suffix.lower(), len(data), width, height, scene.scene)
-        run.add_picture(record, {scene.sha256: data})

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 Progress = Callable[[str, int, int, str], None]
+MOST_FAILURES = 5
 QUIET_EVERY_S = 5.0  # without a terminal, a line of progress at most so often
 
 
@@ -129,7 +130,7 @@ def predict_text(result: Mapping[str, Any]) -> str:
 
 def _grid_text(result: Mapping[str, Any]) -> str:
     cells = _stacked_row if result["design"] == "stacked" else _compared_row
-    lines = [f"{result['model']} on {result['pictures']} pictures in {result['environments']} environments", ""]
+    lines = [f"{result['model']} on {result['pictures']} pictures in {result['environments']} conditions", ""]
     lines += [table_text([cells(row) for row in result["rows"]]), ""]
     if result["design"] == "stacked":
         lines.append(
@@ -138,11 +139,15 @@ def _grid_text(result: Mapping[str, Any]) -> str:
     else:
         lines.append("against the base: the change of accuracy, pictures with another label, right in exactly one")
     lines += [f"  {key:<14} {result[key]}" for key in ("preprocessing", "run")]
-    keys = ("decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
-    base = " ".join(f"{key}={result['base'][key]}" for key in keys)
+    keys = ("isp", "codec", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
+    base = " ".join(f"{key}={result['base'][key]}" for key in keys if result["base"][key])
     lines.append(f"  base           {base}")
-    if result["failed"]:
-        lines.append(f"  failed         {result['failed']} predictions; the run's table has their reasons")
+    if result["not_available"]:
+        lines.append(f"  not available  {result['not_available']} predictions that this machine cannot make")
+    if broken := result["failed"] - result["not_available"]:
+        lines.append(f"  failed         {broken} predictions; the run's table has their reasons")
+    if result["not_made"]:
+        lines.append(f"  not made       {len(result['not_made'])} pictures, such as {result['not_made'][0]}")
     return "\n".join(lines)
 
 
@@ -165,6 +170,37 @@ def _stacked_row(row: Mapping[str, Any]) -> dict[str, str]:
         "accuracy, scoring half": percent(row["accuracy"], row["interval"]),
         "difference to base": percent(row["difference"], row["difference_interval"]),
     }
+
+
+def develop_text(result: Mapping[str, Any]) -> str:
+    """Lay out what `instability develop` made: a row for each ISP and codec, then the first failures."""
+    rows = [{**row, "isp": row["isp"] or "(as shot)"} for row in result["rows"]]
+    lines = [table_text([{key.replace("mb_", "MB "): value for key, value in row.items()} for row in rows])]
+    if failures := result["failures"]:
+        more = f"; the first {MOST_FAILURES}" if len(failures) > MOST_FAILURES else ""
+        lines += ["", f"{len(failures)} failed, the same command tries them again{more}:"]
+        lines += [f"  {line}" for line in failures[:MOST_FAILURES]]
+    return "\n".join([*lines, f"run     {result['run']}"])
+
+
+def noise_text(result: Mapping[str, Any]) -> str:
+    """Lay out what `instability noise` measured: a line a family, or the share of pixels of a map."""
+    if "summary" not in result:
+        share = f"{percent(result['share'])} of the pixels differ by more than {percent(result['threshold'])}"
+        return f"{share}: {result['first']}, {result['second']}\npage  {result['page']}"
+    left_out = [f"  left out: {line}" for line in result["left_out"]]
+    return "\n".join([table_text(result["summary"]), *left_out, f"page  {result['page']}", f"csv   {result['csv']}"])
+
+
+def dataset_text(result: Mapping[str, Any]) -> str:
+    """Lay out what `instability dataset` wrote."""
+    size = f"{result['bytes'] / 1e6:.1f} MB"
+    lines = [f"{result['dataset']}: {result['pictures']} pictures, {result['made_now']} made now, {size}"]
+    lines += [f"  {key:<8} {value}" for key, value in result["variant"].items() if value]
+    lines += [f"  {result['preprocessing']['how']}"]
+    if result["failed"]:
+        lines += [f"  failed   {result['failed']}", *(f"    {line}" for line in result["failures"][:5])]
+    return "\n".join(lines)
 
 
 def devices_text(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -4,42 +4,45 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from capture.codecs import CODECS
+from capture.isp import isp_version
 from device_agents.errors import BadInput, MissingExtra
 from device_agents.predict import Job, JobPicture, predict
 from device_agents.records import Environment
 from device_agents.runtimes import runtime_version
 from device_agents.sidecar import Sidecar
-from hostctl.designs import Variant, changes
+from hostctl.conditions import Condition, Variant, changed, changes
 
 PROBE_HEIGHT, PROBE_WIDTH = 48, 64
 # What depends on the machine and the model; anything else depends on the picture, and is said of each picture.
 LACKING = ("not available:", "load:", "infer:")
 
+Asked = Mapping[str, Mapping[str | int, bool]]
+Lacking = dict[tuple[str, str | int], str]
 
-def usable(
-    asked: Mapping[str, Mapping[str | int, bool]], base: Environment, model: Path, sidecar: Sidecar
-) -> tuple[dict[str, list[Variant]], list[str]]:
+
+def usable(asked: Asked, base: Condition, model: Path, sidecar: Sidecar) -> tuple[dict[str, list[Variant]], list[str]]:
     """Give each family's variants that work here, and a note for each that a glob asked for and that does not.
 
     asked: as designs.parse_vary gives it. Raises MissingExtra or BadInput for one that was asked for by name and does
     not work, and BadInput where the base itself does not.
     """
     variants, lacking = _variants(asked)
-    environments = {replace(base, **variant): variant for some in variants.values() for variant in some}
-    errors = _probe([base, *environments], model, sidecar)
-    if base in errors:
-        raise BadInput(f"the environment to start from does not work here: {errors[base]}")
+    environments = {changed(base, variant).environment for some in variants.values() for variant in some}
+    errors = _probe([base.environment, *environments], model, sidecar)
+    if base.environment in errors:
+        raise BadInput(f"the environment to start from does not work here: {errors[base.environment]}")
     kept: dict[str, list[Variant]] = {}
     for family, some in variants.items():
         for variant in some:
-            error = errors.get(replace(base, **variant))
+            error = errors.get(changed(base, variant).environment)
             if error is None:
                 kept.setdefault(family, []).append(variant)
             else:
@@ -47,27 +50,42 @@ def usable(
     for (family, name), error in lacking.items():
         if asked[family][name]:
             raise MissingExtra(f"{family} '{name}' does not work here: {error}")
-    if not any(changes(replace(base, **variant), base) for some in kept.values() for variant in some):
+    if not any(changes(changed(base, variant), base) for some in kept.values() for variant in some):
         raise BadInput(f"expected a variant that differs from {', '.join(asked)} of the base, and works here; got none")
     return kept, [f"{family} {name} is left out: {error}" for (family, name), error in lacking.items()]
 
 
-def _variants(
-    asked: Mapping[str, Mapping[str | int, bool]],
-) -> tuple[dict[str, list[Variant]], dict[tuple[str, str | int], str]]:
+def _variants(asked: Asked) -> tuple[dict[str, list[Variant]], Lacking]:
+    """Give each family's variants with what belongs to them, and the reasons of those that are not installed."""
     variants: dict[str, list[Variant]] = {family: [] for family in asked}
-    lacking: dict[tuple[str, str | int], str] = {}
+    lacking: Lacking = {}
     for family, names in asked.items():
         for name in names:
-            variant = {family: name}
             try:
-                if family == "runtime":
-                    variant["runtime_version"] = runtime_version(str(name))
+                found = VERSIONS[family](str(name)) if family in VERSIONS else {}
             except MissingExtra as problem:
                 lacking[family, name] = str(problem)
                 continue
-            variants[family].append(variant)
+            variants[family].append({family: name, **found})
     return variants, lacking
+
+
+def _runtime(name: str) -> dict[str, Any]:
+    return {"runtime_version": runtime_version(name)}
+
+
+def _isp(name: str) -> dict[str, Any]:
+    isp_version(name)
+    return {}
+
+
+def _codec(name: str) -> dict[str, Any]:
+    CODECS[name](np.zeros((PROBE_HEIGHT, PROBE_WIDTH, 3), dtype=np.uint8))
+    return {}
+
+
+# Each raises MissingExtra where the machine lacks the variant, and gives the fields that come with it.
+VERSIONS: dict[str, Callable[[str], dict[str, Any]]] = {"runtime": _runtime, "isp": _isp, "codec": _codec}
 
 
 def _probe(environments: list[Environment], model: Path, sidecar: Sidecar) -> dict[Environment, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.homes import at_home
 from analysis.store import Run
+from capture.screen import rectify
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput
 from device_agents.records import Environment
@@ -78,7 +79,7 @@ def report_run(
             title=str(run.settings.get("lab", folder.name)),
             virtual=is_virtual(run),
         )
-        cut = {"cut": _cut(found.table, across, item, top_n)} if across else {}
+        cut = {"cut": _cut(predictions, found.table, across, item, top_n)} if across else {}
         return {**summarise(run), **cut, "report": str(path)}
 
 
@@ -92,15 +93,19 @@ def is_virtual(run: Run) -> bool:
     return any(str(device.get("kind", "")).startswith("virtual") for device in run.settings.get("device", []))
 
 
-def _cut(table: pd.DataFrame, across: Sequence[str], item: Sequence[str], top_n: int) -> dict[str, Any]:
+def _cut(
+    predictions: pd.DataFrame, told: pd.DataFrame, across: Sequence[str], item: Sequence[str], top_n: int
+) -> dict[str, Any]:
+    """Compare other conditions than devices; told: the predictions that the report is about."""
     from analysis.instability import instability
 
-    unknown = [name for name in (*across, *item) if name not in table.columns]
+    unknown = [name for name in (*across, *item) if name not in predictions.columns]
     if unknown:
-        raise BadInput(f"unknown columns {', '.join(unknown)}; known: {', '.join(table.columns)}")
+        raise BadInput(f"unknown columns {', '.join(unknown)}; known: {', '.join(predictions.columns)}")
     fixed = tuple(name for name in item if name not in across)
     if "device" not in across and "device" not in fixed:
         fixed = (*fixed, "device")
+    table = _otherwise_alike(predictions, told, {*across, *fixed})
     result = instability(table, across=list(across), item=list(fixed), top_n=top_n)
     interval = result.interval()
     return {
@@ -114,15 +119,38 @@ def _cut(table: pd.DataFrame, across: Sequence[str], item: Sequence[str], top_n:
     }
 
 
+def _otherwise_alike(predictions: pd.DataFrame, told: pd.DataFrame, named: set[str]) -> pd.DataFrame:
+    """Keep the predictions that differ from those told in the named columns only.
+
+    An ISP or a codec that is not named is the told one; where that has nothing to compare (codecs of raw pictures all
+    have an ISP), the one with most values in the named columns.
+    """
+    from analysis.homes import SETUP
+
+    first = told.iloc[0]
+    kept = predictions
+    for name in SETUP:
+        if name not in named:
+            kept = kept[kept[name] == first[name]]
+    making = ("isp", "codec")
+    for name in (one for one in making if one not in named):
+        values = kept.groupby(name, observed=True)[[one for one in making if one in named]].nunique().sum(axis=1)
+        most = values[values == values.max()]
+        chosen = first[name] if first[name] in most.index or not len(most) else most.index[0]
+        kept = kept[kept[name] == chosen]
+    return kept
+
+
 class _Pictures:
-    """Loads the rectified crop of a picture by its name, or the picture itself where it has none."""
+    """Loads the scene rectified out of a picture by its name, or the picture itself where it has no corners."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
 
     def __call__(self, picture: str) -> RGB | None:
         for record in self._run.picture_records({"picture": picture}):
-            return DECODERS["pillow"](self._run.file(record.crop_sha256 or record.sha256).read_bytes())
+            rgb = DECODERS["pillow"](self._run.file(record.crop_sha256 or record.sha256).read_bytes())
+            return rgb if record.crop_sha256 or not record.corners else rectify(rgb, record.corners)
         return None
 
 

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from capture.codecs import CODECS
-from capture.isp import ISPS
+from capture.isp import ISPS, isp_version
+from capture.raw import Raw
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS, RGB
+from device_agents.errors import pick
 from device_agents.preprocess import FAILURES, SCALINGS, fingerprint
 from device_agents.resize import FITS, RESIZERS
 from device_agents.runtimes import RUNTIMES, runtime_version
@@ -56,12 +58,13 @@ CODEC_LIBRARIES = {
 }
 
 
-def list_variants() -> pd.DataFrame:
-    """Give one row a variant: family, variant, available, library, group, help.
+def list_variants(*names: str) -> pd.DataFrame:
+    """Give one row a variant of the named families (none: of all): family, variant, available, library, group, help.
 
     ``group`` numbers the variants of a family that give identical pixels on this machine, on test_picture (as a
     JPEG, 4:2:0, quality 85, for the decoders); 0 where that is not compared. ``help`` is the first
-    sentence of the function's documentation, or why the variant is not available here.
+    sentence of the function's documentation, or why the variant is not available here. Raises BadInput for an unknown
+    family.
     """
     import pandas as pd
 
@@ -77,11 +80,15 @@ def list_variants() -> pd.DataFrame:
         "resizer": (RESIZERS, lambda resize: resize(picture, SIDE, SIDE)),
         "scaling": (SCALINGS, lambda scale: scale(picture)),
         "codec": (CODECS, lambda encode: DECODERS["pillow"](encode(picture))),
-        "isp": (ISPS, None),
+        "isp": (ISPS, lambda isp: isp(raw)),
         "runtime": (RUNTIMES, None),
     }
+    raw = _raw(picture)
+    for name in names:
+        pick(families, name, what="family")
     rows: list[dict[str, Any]] = []
-    for family, (table, make) in families.items():
+    for family in names or families:
+        table, make = families[family]
         groups: dict[str, int] = {}
         rows += [_row(family, name, function, make, groups) for name, function in table.items()]
     return pd.DataFrame(rows)
@@ -100,6 +107,14 @@ def test_picture() -> RGB:
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
 
 
+def _raw(picture: RGB) -> Raw:
+    """The same picture as a 12-bit camera sees it that measures CIE XYZ; large enough for RawTherapee."""
+    side = np.pad(picture, ((7, 8), (0, 1), (0, 0)), mode="reflect").astype(np.uint16) * 15
+    mosaic = side[..., 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = side[::2, ::2, 0], side[1::2, 1::2, 2]
+    return Raw(mosaic + np.uint16(64), (64.0,) * 4, 4095, "RGGB", (1.0, 1.0, 1.0), np.eye(3))
+
+
 def _jpeg(picture: RGB) -> bytes:
     from PIL import Image
 
@@ -113,6 +128,8 @@ def _row(
 ) -> dict[str, Any]:
     row = {"family": family, "variant": name, "available": True, "library": _library(family, name), "group": 0}
     try:
+        if family == "isp":
+            row["library"] = isp_version(name)
         if make is not None:
             mark = fingerprint(np.asarray(make(function)))
             row["group"] = groups.setdefault(mark, len(groups) + 1)

@@ -217,3 +217,19 @@ def test_the_mean_of_all_pairs_is_the_rarefied_pair():
 def test_disagreement_is_never_below_instability():
     table = predictions(scenes=30)
     assert disagreement(table).unstable >= instability(table).unstable > 0
+
+
+def test_a_prediction_that_is_there_twice_is_found_in_dense_and_in_sparse_tables():
+    dense = table_of(["RRW", "WWW"])
+    sparse = table_of(["." * n + "R" for n in range(200)])  # one condition an item: 200 of 40,000 pairs
+    for table in (dense, sparse):
+        assert len(instability(table).table) == table["scene"].nunique()
+        with pytest.raises(BadInput, match="got two for scene=s1, angle=0, repeat=0, device=d"):
+            instability(pd.concat([table, table[table["scene"] == "s1"].tail(1)], ignore_index=True))
+
+
+def test_items_are_found_wherever_their_rows_stand():
+    table = predictions(scenes=6, angles=(0, 10))
+    shuffled = table.sample(frac=1, random_state=4)
+    ordered, other = (instability(one).table.sort_values(["scene", "angle", "repeat"]) for one in (table, shuffled))
+    pd.testing.assert_frame_equal(ordered.reset_index(drop=True), other.reset_index(drop=True))

@@ -70,10 +70,15 @@ def test_one_environment_is_chosen():
         study(both, environment="third")
 
 
-def test_developed_pictures_are_left_out():
-    table = predictions(scenes=4).assign(parent="")
-    developed = table.assign(parent=table["picture"], picture=table["picture"] + "-dcraw")
-    assert study(pd.concat([table, developed])).summary["pictures"] == len(table)
+def test_developed_pictures_are_left_out_where_there_are_others():
+    table = predictions(scenes=4).assign(isp="", codec="")
+    neutral = table.assign(isp="dcraw", codec="png", picture=table["picture"] + "-dcraw")
+    assert study(pd.concat([table, neutral])).summary["pictures"] == len(table)
+    assert study(pd.concat([table.head(3), neutral])).summary["pictures"] == 3
+    more = neutral.assign(isp="crisp", picture=table["picture"] + "-crisp").head(5)
+    only = study(pd.concat([more, neutral]))
+    assert set(only.table["isp"]) == {"dcraw"}
+    assert only.summary["pictures"] == len(table)
 
 
 def test_bad_input_is_explained():

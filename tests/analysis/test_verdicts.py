@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.verdicts import table_verdict_curve, table_verdicts, verdicts
+from analysis.verdicts import (
+    VERDICTS,
+    first_verdicts,
+    table_verdict_codes,
+    table_verdict_curve,
+    table_verdicts,
+    verdicts,
+)
 from device_agents.errors import BadInput
 
 RED_WINE = ("wine bottle", "red wine")
@@ -95,3 +102,26 @@ def test_against_the_rule_spelled_out_and_never_worse_with_more_labels(rows):
                 expected = "ambiguous" if first & unclear else "wrong"
             assert found[at] == expected
         assert ORDER[curve[0][at]] <= ORDER[curve[1][at]] <= ORDER[curve[2][at]]
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.data())
+def test_numbered_labels_are_judged_like_written_ones(data):
+    names = ["a", "", "b", "c", "never accepted"]
+    labels = st.lists(st.sampled_from(["a", "b", "c", "absent"]), max_size=3).map(tuple)
+    accepted, ambiguous = (data.draw(st.lists(labels, min_size=3, max_size=3)) for _ in range(2))
+    rows = data.draw(st.lists(st.tuples(st.integers(-1, 4), st.integers(0, 2), st.booleans()), max_size=20))
+    codes, which, failed = np.array(rows, dtype=np.int32).reshape(-1, 3).T
+    found = first_verdicts(
+        codes, names, which=which, accepted=accepted, ambiguous=ambiguous, failed=failed.astype(bool)
+    )
+    written = np.array([names[code] if code >= 0 else None for code in codes], dtype=object)
+    sets = [accepted[n] for n in which], [ambiguous[n] for n in which]
+    assert [VERDICTS[code] for code in found] == list(verdicts(written, *sets, failed=failed.astype(bool)))
+
+
+def test_codes_are_places_among_the_verdicts():
+    table = pd.DataFrame({"label_1": ["a", "b"], "labels": [("a",), ["a"]], "ambiguous": [(), ()]})
+    assert table_verdict_codes(table).tolist() == [VERDICTS.index("right"), VERDICTS.index("wrong")]
+    with pytest.raises(BadInput, match="expected top_n of 1 or more"):
+        table_verdict_codes(table, top_n=0)

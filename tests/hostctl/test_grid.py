@@ -13,6 +13,7 @@ from device_agents.errors import BadInput, DeviceError, Unreachable
 from device_agents.predict import default_environment, predict
 from device_agents.records import Picture, Scene
 from hostctl import grid
+from hostctl.conditions import Condition
 from hostctl.designs import factorial, parse_vary
 from hostctl.grid import Assignment, predict_run
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
@@ -46,7 +47,7 @@ def model(tmp_path):
 
 def environments(model):
     names = {family: [{family: name} for name in some] for family, some in parse_vary(VARY).items()}
-    return tuple(factorial(default_environment(SIDECAR, model), names))
+    return tuple(one.environment for one in factorial(Condition(default_environment(SIDECAR, model)), names))
 
 
 def work(run, model, some, **options):

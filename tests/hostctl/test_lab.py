@@ -74,6 +74,13 @@ def test_every_mistake_is_reported_at_once(tmp_path):
         (('predicts = "agent"', 'predicts = "cloud"'), "expected host or agent, got 'cloud'"),
         (('screen = "browser"', 'screen = "tv"'), "expected browser or virtual, got 'tv'"),
         (("angles = [-20, 0, 20]", "angles = []"), "expected whole degrees"),
+        (
+            ('["jpg", "dng"]', '["jpg", "dgn"]'),
+            "'galaxy': 'formats': unknown format 'dgn'; did you mean 'dng'?",
+        ),
+        (('["jpg", "dng"]', '["JPG"]'), "'formats': unknown format 'JPG'; did you mean 'jpg'?"),
+        (('["jpg", "dng"]', "[7]"), "'formats': unknown format 7; known: jpg, jpeg, heic, heif, png, dng"),
+        (('["jpg", "dng"]', "[]"), "'formats': expected at least one of jpg, jpeg, heic, heif, png, dng, got none"),
         (("repeats = 5", "repeats = true"), "expected a whole number, got True"),
         (("repeats = 5", "repeats = 0"), "expected 1 or more, got 0"),
         (('name = "rack in room 3"', 'colour = "red"'), "unknown key 'colour'; known: name, display"),
@@ -83,6 +90,15 @@ def test_one_mistake_one_line(tmp_path, change, message):
     with pytest.raises(BadInput) as caught:
         lab_of(tmp_path, GOOD.replace(*change))
     assert message in str(caught.value)
+
+
+def test_unknown_formats_stand_among_the_other_mistakes(tmp_path):
+    text = GOOD.replace('["jpg", "dng"]', '["jpgg", "tiff"]').replace("repeats = 5", "repeats = 0")
+    with pytest.raises(BadInput) as caught:
+        lab_of(tmp_path, text)
+    assert str(caught.value).startswith("lab.toml: 3 mistakes, nothing was started:\n")
+    assert "unknown format 'jpgg'; did you mean 'jpg'?" in str(caught.value)
+    assert "unknown format 'tiff'; known: jpg, " in str(caught.value)
 
 
 def test_virtual_devices_need_a_virtual_screen_and_known_profiles():

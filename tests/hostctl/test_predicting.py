@@ -17,10 +17,12 @@ from device_agents.records import Environment
 from device_agents.resize import RESIZERS
 from hostctl import commands, printing
 from hostctl.comparing import compare
+from hostctl.conditions import Condition
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
-BASE = Environment("m", "", "pillow", "whole", "rgb", "squash", "pillow-box", "zero-one", "litert")
-OTHER = dataclasses.replace(BASE, resizer="opencv-area")
+BASE = Condition(Environment("m", "", "pillow", "whole", "rgb", "squash", "pillow-box", "zero-one", "litert"))
+OTHER = Condition(dataclasses.replace(BASE.environment, resizer="opencv-area"))
+SHOT = {"angle": 0, "repeat": 0, "device": ""}
 
 
 @pytest.fixture
@@ -51,8 +53,8 @@ def test_rows_against_hand_calculation():
     }
     rows = []
     for name, (verdict, label, other_verdict, other_label) in cells.items():
-        for environment, found, answer in ((BASE, verdict, label), (OTHER, other_verdict, other_label)):
-            row = {"picture": name, "cluster": name, "environment": environment.environment}
+        for condition, found, answer in ((BASE, verdict, label), (OTHER, other_verdict, other_label)):
+            row = {"scene": name, **SHOT, "cluster": name, "condition": condition.name}
             rows.append(row | {"verdict": found, "label_1": answer, "error": "" if answer else "decode: broken"})
     base, other = compare(pd.DataFrame(rows), [BASE, OTHER])
     assert base["changed"] == {}
@@ -70,9 +72,10 @@ def test_rows_against_hand_calculation():
 def test_an_environment_without_answers_has_none_in_its_row():
     table = pd.DataFrame(
         {
-            "picture": ["a", "a"],
+            "scene": ["a", "a"],
+            **SHOT,
             "cluster": "a",
-            "environment": [BASE.environment, OTHER.environment],
+            "condition": [BASE.name, OTHER.name],
             "verdict": ["right", "missing"],
             "label_1": ["1", None],
             "error": ["", "decode: broken"],
@@ -103,7 +106,7 @@ def test_a_family_gives_a_row_each_and_a_table(setup):
         assert row["instability"] == pytest.approx(1 - row["accuracy"])  # since the base is always right
     json.dumps(found, allow_nan=False)
     text = printing.predict_text(found)
-    assert "tiny on 24 pictures in 7 environments" in text
+    assert "tiny on 24 pictures in 7 conditions" in text
     assert "resizer=pillow-box" in text
 
 

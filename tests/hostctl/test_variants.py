@@ -51,7 +51,8 @@ def test_what_is_known_to_be_alike_is_found_alike_and_what_differs_differs(table
     assert not alike(table, "resizer", "pillow-bilinear", "opencv-linear")
     assert alike(table, "codec", "png", "webp-lossless", "jxl-lossless")
     assert alike(table, "codec", "jpeg-85", "jpeg-85-progressive")
-    assert table.loc[table["family"].isin(["isp", "runtime"]), "group"].eq(0).all()
+    assert not alike(table, "isp", "plain", "libraw-pinned")
+    assert table.loc[table["family"] == "runtime", "group"].eq(0).all()
 
 
 def test_what_is_absent_says_what_to_install(table):

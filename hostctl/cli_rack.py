@@ -1,0 +1,119 @@
+"""Commands of the rack and of the main job: demo, run, show, devices.
+
+Only what parsing needs is imported here; each command imports the rest when it runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hostctl.cli_command import Command, print_result
+
+
+def _demo_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--quick", action="store_true", help="six scenes and one repeat, in well under a minute")
+    parser.add_argument(
+        "--study", action="store_true", help="all scenes of --scenes or of INSTABILITY_DATA (300 or more)"
+    )
+    parser.add_argument(
+        "--scenes", type=Path, help="your own photographs: a folder or a CSV (default: twenty packaged ones)"
+    )
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/demo, runs/quick or runs/study)")
+    parser.add_argument("--model", default="mobilenet-v2", help="a zoo model's name or a file (default: %(default)s)")
+
+
+def _run_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lab", type=Path, help="the lab file (TOML): display, session, devices")
+    parser.add_argument("--scenes", type=Path, required=True, help="what to show: a folder or a CSV")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder; an unfinished run there goes on")
+    parser.add_argument("--model", default="mobilenet-v2", help="a zoo model's name or a file (default: %(default)s)")
+    parser.add_argument("--no-predict", action="store_true", help="only take the photographs")
+
+
+def _show_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenes", type=Path, help="what to show: a folder or a CSV")
+    parser.add_argument("--every", type=float, metavar="SECONDS", help="go on by itself (default: wait for Enter)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
+
+
+def _devices_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("lab", type=Path, help="the lab file (TOML)")
+
+
+def _run_demo(options: argparse.Namespace) -> int:
+    from hostctl import demo, printing
+
+    with printing.progress(options) as progress:
+        result = demo.demo(
+            out=options.out,
+            scenes=options.scenes,
+            quick=options.quick,
+            study=options.study,
+            model=options.model,
+            progress=progress,
+        )
+    return print_result(options, result, printing.run_text)
+
+
+def _run_run(options: argparse.Namespace) -> int:
+    from hostctl import commands, printing
+
+    with printing.progress(options) as progress:
+        result = commands.run(
+            options.lab,
+            scenes=options.scenes,
+            out=options.out,
+            model=None if options.no_predict else options.model,
+            progress=progress,
+        )
+    code = print_result(options, result, printing.run_text)
+    return code or (3 if result["photographs_missing"] else 0)
+
+
+def _run_show(options: argparse.Namespace) -> int:
+    from hostctl import commands
+
+    commands.show(options.scenes, every_s=options.every, host=options.host, port=options.port)
+    return 0
+
+
+def _run_devices(options: argparse.Namespace) -> int:
+    from hostctl import commands, printing
+
+    table = commands.devices(options.lab)
+    print_result(options, table.to_dict("records"), printing.devices_text)
+    return 0 if bool(table["ok"].all()) else 3
+
+
+COMMANDS = (
+    Command(
+        "demo",
+        "photograph, predict and report on a virtual rack",
+        "demo --quick",
+        _demo_options,
+        _run_demo,
+    ),
+    Command(
+        "run",
+        "photograph scenes with a lab's devices, and predict",
+        "run lab.toml --scenes photos/labels.csv --out runs/monday",
+        _run_options,
+        _run_run,
+    ),
+    Command(
+        "show",
+        "show scenes on the screen, to set up a rack",
+        "show photos/labels.csv --every 3",
+        _show_options,
+        _run_show,
+    ),
+    Command(
+        "devices",
+        "check every device of a lab",
+        "devices lab.toml",
+        _devices_options,
+        _run_devices,
+    ),
+)

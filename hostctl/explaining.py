@@ -1,0 +1,219 @@
+"""Explains flips: what differs first, which smallest swaps restore the answer, and whether chance does it as well."""
+
+from __future__ import annotations
+
+import time
+import zlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis.bisect import (
+    DRAWS,
+    ELSEWHERE,
+    FINGERPRINTED,
+    LEVEL,
+    MOST_TRIED,
+    Cause,
+    Search,
+    Swap,
+    Tested,
+    amounts,
+    count_causes,
+    differing,
+    find_cause,
+    smallest_swaps,
+)  # fmt: skip
+from analysis.store import Run
+from analysis.verdicts import verdicts
+from device_agents.errors import BadInput
+from device_agents.preprocess import StageFailed
+from hostctl.explain import Answer, Bench, Models, Stages
+from hostctl.explained import TO_A, TO_B, Explained, flip_row
+from hostctl.flips import Flip, Side, find_flips
+from hostctl.printing import Progress, silent
+from hostctl.ways import Way, hybrid, variants
+
+MOST_TESTED = 8  # minimal swaps in one direction that are tested against chance, the smallest first
+RECORDED = ("pixels", "resized", "tensor")
+
+
+def explain_run(
+    folder: Path,
+    *,
+    item: str = "",
+    between: Sequence[str] = (),
+    models: Sequence[str] = (),
+    out: Path | None = None,
+    draws: int = DRAWS,
+    seed: int = 0,
+    most: int = MOST_TRIED,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Explain the flips of an item, or with item "" of the whole run, and write a page for each and one for all.
+
+    item, between: see flips.find_flips. models: files or zoo names of the run's models, where the name in its
+    environments does not say enough. out: the pages' folder (default RUN/explain). Gives "flips" (one dict each, see
+    flip_row), "table" (bisect.count_causes), "failed" (flips that could not be computed, with the reason), "page",
+    and the rule. Raises BadInput where there is no flip, or a model is not at hand.
+    """
+    from hostctl.explain_page import write_index, write_page
+
+    out = out or folder / "explain"
+    rows, counted, failed = [], [], []
+    with Run.open(folder, write=False) as run:
+        flips = find_flips(run, item=item, between=between)
+        bench = Bench(run, find_models(flips, models, progress))
+        for number, flip in enumerate(flips, 1):
+            progress("flips", number - 1, len(flips), "")
+            try:
+                found = explain_flip(run, bench, flip, draws=draws, seed=seed, most=most)
+            except StageFailed as problem:
+                failed.append(f"{flip.item} ({flip.a.name} / {flip.b.name}): {problem}")
+                continue
+            page = write_page(out, found, folder)
+            rows.append(flip_row(found, page))
+            counted.append((found.stages, found.tested, found.cause))
+            progress("flips", number, len(flips), "")
+    table = count_causes(counted)
+    rule = {"draws": draws, "level": LEVEL, "seed": seed, "most_tried": most, "most_tested": MOST_TESTED}
+    page = write_index(out, rows, table, failed, folder, rule)
+    return {"run": str(folder), "flips": rows, "table": table, "failed": failed, "page": str(page), **rule}
+
+
+def find_models(flips: Sequence[Flip], given: Sequence[str], progress: Progress) -> Models:
+    """Find the file of every model that the flips need, by its hash, among those given and the zoo's formats."""
+    from stability_train.cache import sha256_of
+    from stability_train.zoo import FORMATS, MODELS, resolve_model
+
+    environments = {side.way.environment for flip in flips for side in (flip.a, flip.b)}
+    wanted = {one.model_sha256: one for one in environments}
+    found: dict[str, Any] = {}
+    named = [f"{one.model}.{kind}" for one in wanted.values() if one.model in MODELS for kind in FORMATS]
+    for text in (*given, *named):
+        if not wanted.keys() - found.keys():
+            break
+        path, sidecar = resolve_model(text, progress=lambda note: progress("model", 0, 0, note))
+        found.setdefault(sha256_of(path), (path, sidecar))
+    if lacking := [wanted[sha256] for sha256 in wanted.keys() - found.keys()]:
+        names = ", ".join(f"{one.model} ({one.model_sha256[:12]}...)" for one in lacking)
+        raise BadInput(
+            f"expected the files of the models {names}, got none with these hashes; give them with --model FILE"
+        )
+    return found
+
+
+def explain_flip(
+    run: Run, bench: Bench, flip: Flip, *, draws: int = DRAWS, seed: int = 0, most: int = MOST_TRIED
+) -> Explained:
+    """Explain one flip: recompute both ways, search the swaps in both directions, test them against chance.
+
+    Raises StageFailed where one of the two ways cannot be computed here at all.
+    """
+    start_s = time.perf_counter()
+    bench.forget()
+    a, b = flip.a.way, flip.b.way
+    answers = bench.evaluate([a, b])
+    for answer in answers:
+        if answer.error:
+            raise StageFailed(answer.error)
+    ours = variants(a, b)
+    stages = differing(*ours)
+    fixed = tuple(stage for stage in stages if stage == "runtime" and _same_runtime(a, b))
+    again = tuple(_again(run, side, answer) for side, answer in zip((flip.a, flip.b), answers, strict=True))
+    pictures = bench.stages(a), bench.stages(b)
+    growth = _growth(pictures, (answers[0], answers[1]))
+    tested, searches = list[Tested](), dict[str, Search]()
+    reproduced = all(one["label"] for one in again)
+    if reproduced:
+        free = [stage for stage in stages if stage not in fixed]
+        for direction, base, other, target in ((TO_A, b, a, answers[0]), (TO_B, a, b, answers[1])):
+            reached = _reaching(flip, (answers[0], answers[1]), target)
+            search = _search(bench, free, base, other, reached, most)
+            searches[direction] = search
+            text = f"{flip.item}|{flip.a.name}|{flip.b.name}|{direction}"
+            for swap in search.minimal[:MOST_TESTED]:
+                rng = np.random.default_rng([seed, zlib.crc32(f"{text}|{swap}".encode())])
+                tested.append(_test(bench, direction, swap, (base, hybrid(base, other, swap)), reached, draws, rng))
+    cause = find_cause(tested) if reproduced else Cause(ELSEWHERE)
+    return Explained(
+        flip=flip,
+        cause=cause,
+        stages=stages,
+        variants=ours,
+        fixed=fixed,
+        answers=(answers[0], answers[1]),
+        growth=growth,
+        first=next((row["stage"] for row in growth if not row["equal"]), ""),
+        again=(again[0], again[1]),
+        tested=tuple(tested),
+        searches=searches,
+        norms=_norms(bench, a, b, [stage for stage in stages if stage not in fixed]),
+        pictures=pictures,
+        inferences=bench.computed,
+        seconds=time.perf_counter() - start_s,
+    )
+
+
+def _search(
+    bench: Bench, stages: Sequence[str], base: Way, other: Way, reached: Callable[[Answer], bool], most: int
+) -> Search:
+    def restores(swaps: Sequence[Swap]) -> list[bool]:
+        return [reached(answer) for answer in bench.evaluate([hybrid(base, other, swap) for swap in swaps])]
+
+    return smallest_swaps(stages, restores, most=most)
+
+
+def _test(
+    bench: Bench, direction: str, swap: Swap, ways: tuple[Way, Way],
+    reached: Callable[[Answer], bool], draws: int, rng: np.random.Generator,
+) -> Tested:  # fmt: skip
+    answer = bench.evaluate([ways[1]])[0]
+    measured, norm, drawn = bench.perturbed(*ways, count=draws, rng=rng)
+    flips = sum(reached(one) for one in drawn)
+    return Tested(direction, swap, answer.label, answer.chance, measured, norm, flips, len(drawn))
+
+
+def _norms(bench: Bench, a: Way, b: Way, stages: Sequence[str]) -> dict[str, tuple[str, float]]:
+    """Where and by how much each stage's swap changes way A; a stage that cannot be computed in A is left out."""
+    ways = {stage: hybrid(a, b, [stage]) for stage in stages}
+    answers = bench.evaluate(ways.values())
+    good = [stage for stage, answer in zip(stages, answers, strict=True) if not answer.error]
+    rng = np.random.default_rng(0)
+    return {stage: bench.perturbed(a, ways[stage], count=0, rng=rng)[:2] for stage in good}
+
+
+def _reaching(flip: Flip, answers: tuple[Answer, Answer], target: Answer) -> Callable[[Answer], bool]:
+    """Say when an answer counts as the target's: the same verdict where the two differ in it, else the same label."""
+
+    def verdict(answer: Answer) -> str:
+        return str(verdicts(np.array([[answer.label]], object), [flip.accepted], [flip.ambiguous])[0])
+
+    apart = verdict(answers[0]) != verdict(answers[1])
+    wanted = verdict(target)
+    return lambda answer: verdict(answer) == wanted if apart else answer.label == target.label
+
+
+def _same_runtime(a: Way, b: Way) -> bool:
+    return all(getattr(a.environment, name) == getattr(b.environment, name) for name in ("runtime", "threads"))
+
+
+def _again(run: Run, side: Side, answer: Answer) -> dict[str, Any]:
+    """Compare what this host computes with what the run recorded of a side."""
+    numbers = {name: int(side.recorded[f"{name}_fingerprint"]) for name in RECORDED}
+    known = run.fingerprints(number for number in numbers.values() if number)
+    other = [
+        name for name in RECORDED if known.get(numbers[name], answer.fingerprints[name]) != answer.fingerprints[name]
+    ]
+    return {"differs": other[0] if other else "", "label": answer.label == side.recorded["label_1"]}
+
+
+def _growth(pictures: tuple[Stages, Stages], answers: tuple[Answer, Answer]) -> list[dict[str, Any]]:
+    """How much the two ways differ after each stage that has a fingerprint."""
+    one, two = pictures
+    values: dict[str, tuple[Any, Any]] = {name: (getattr(one, name), getattr(two, name)) for name in RECORDED}
+    values["scores"] = answers[0].scores, answers[1].scores
+    rows = [{"stage": "file", **amounts(None, None), "equal": one.file == two.file}]
+    return rows + [{"stage": name, **amounts(*values[name])} for name in FINGERPRINTED[1:]]
