@@ -29,6 +29,7 @@ def read_scenes(
     known_labels: Collection[str] | None = None,
     suffixes: Sequence[str] = SUFFIXES,
     class_labels: Sequence[str] = (),
+    empty_files: bool = False,
 ) -> list[Scene]:
     """Read scenes in the order of the CSV file or the annotations, or of the sorted file names of a folder.
 
@@ -36,7 +37,8 @@ def read_scenes(
     wrote it: then its own list counts. A CSV file names its pictures relative to itself. COCO annotations (.json) are
     read as read_coco says, lists of FILE CLASS (.txt) as index_rows does with ``class_labels``. A scene is called by
     its ``name`` or else by its file without the suffix. With ``known_labels`` (a model's label list) other labels are
-    mistakes; ``suffixes`` are those of the files that count in a folder. Raises BadInput that lists every mistake with
+    mistakes; ``suffixes`` are those of the files that count in a folder; ``empty_files``
+    are let pass where a file that is no picture is a record of its own. Raises BadInput that lists every mistake with
     its row.
     """
     source = (listing(path) if path.is_dir() else None) or path
@@ -54,7 +56,7 @@ def read_scenes(
     mistakes += _repeated_names(rows)
     scenes = []
     for row in rows:
-        wrong = _row_mistakes(row, known_labels)
+        wrong = _row_mistakes(row, known_labels, empty_files)
         mistakes += [f"{row.where}: {mistake}" for mistake in wrong]
         if not wrong:
             scenes.append(_scene(row))
@@ -118,14 +120,14 @@ def _split(joined: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip() for part in joined.split("|") if part.strip()))
 
 
-def _row_mistakes(row: Row, known_labels: Collection[str] | None) -> list[str]:
+def _row_mistakes(row: Row, known_labels: Collection[str] | None, empty_files: bool) -> list[str]:
     """Say everything that is wrong with one row."""
     mistakes = []
     if row.file == Path():
         mistakes.append("expected a picture's name in the column file, got nothing")
     elif not row.file.is_file():
         mistakes.append(f"there is no file {row.file}")
-    elif row.file.stat().st_size == 0:
+    elif not empty_files and row.file.stat().st_size == 0:
         mistakes.append(f"the file {row.file} is empty")
     if "|" in row.name:
         mistakes.append(f"the name '{row.name}' has a | in it: give another one in the column name")

@@ -7,7 +7,7 @@ records     Scene, Step, Picture, Environment, Prediction: frozen dataclasses, t
 errors      KitError and its few children; pick(table, name)
 machine     what machine this is, as read from it
 camera      CAMERAS: one still by the platform's own program
-decode      DECODERS: bytes -> RGB; decode_jpeg holds the JPEG decoders of other libraries
+decode      DECODERS: bytes -> RGB; decode_jpeg holds the JPEG decoders of other libraries, decode_jpeg_xl a size
 view        VIEWS: the part of a photograph that the model sees
 colour      COLOURS: RGB -> RGB round trips; yuv holds their arithmetic
 resize      RESIZERS: RGB -> RGB of a size; interpolate holds the kit's own

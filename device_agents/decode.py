@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 import struct
+import warnings
 from functools import partial
 from typing import Callable, Dict
 
@@ -19,6 +20,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from device_agents.decode_jpeg import JPEG_READERS, JpegReader
+from device_agents.decode_jpeg_xl import STARTS as JPEG_XL_STARTS
+from device_agents.decode_jpeg_xl import jpeg_xl_size
 from device_agents.errors import BadInput, MissingExtra
 
 RGB = npt.NDArray[np.uint8]
@@ -27,6 +30,7 @@ Decoder = Callable[[bytes], RGB]
 # A 108-megapixel phone photograph passes; a small file that unpacks to more is refused before it is unpacked.
 MAX_PIXELS = 128_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # said beside the error that open_image raises
 
 _ORIENTATION = 0x0112
 _DNG_VERSION = 50706
@@ -34,7 +38,8 @@ _DNG_VERSION = 50706
 _JPEG_SEGMENT = re.compile(rb"\xff[^\x00\x01\xff\xd0-\xd8]", re.DOTALL)
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _JPEG_KINDS = ("JPEG", "MPO")
-_JPEG_XL_STARTS = (b"\xff\x0a", b"\0\0\0\x0cJXL \r\n\x87\n")
+# Modes of TIFF that OpenCV takes for something else: it darkens transparency, and knows another L*a*b*.
+_NOT_OPENCVS = ("LA", "LAB", "La", "PA", "RGBA", "RGBa")
 
 
 def decode_pillow(data: bytes) -> RGB:
@@ -62,6 +67,9 @@ def decode_opencv(data: bytes) -> RGB:
         )
     with open_image(data) as image:
         orientation, kind = read_orientation(image), image.format
+        if (kind == "TIFF" and image.mode in _NOT_OPENCVS) or (kind == "GIF" and "transparency" in image.info):
+            raise BadInput(f"OpenCV mixes up {kind} files with transparency or L*a*b*; decode it with 'pillow'")
+    cv2.utils.logging.setLogLevel(0)  # silent: the reasons that it logs would stand beside the one that is raised
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
@@ -95,26 +103,23 @@ def open_image(data: bytes) -> Image.Image:
     """
     if data[4:8] == b"ftyp" and data[8:12] in _HEIF_BRANDS:
         _register_heif()
-    if data.startswith(_JPEG_XL_STARTS):
+    if data.startswith(JPEG_XL_STARTS):
         _register_jpeg_xl()
+        _refuse_bomb(*jpeg_xl_size(data))
     try:
         image = Image.open(io.BytesIO(data))
     except (UnidentifiedImageError, RuntimeError) as problem:  # the JPEG XL plugin raises RuntimeError
         raise BadInput(f"expected an image file, got {len(data)} bytes that start with {data[:8]!r}") from problem
-    except Image.DecompressionBombError as problem:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
         raise BadInput(f"expected at most {MAX_PIXELS} pixels: {problem}") from problem
     except OSError as problem:
         raise BadInput(f"image file is truncated or damaged: {problem}") from problem
-    if image.width * image.height > MAX_PIXELS:
+    try:
+        _refuse_bomb(image.height, image.width)
+        _refuse_unfit(image, data)
+    except BadInput:
         image.close()
-        raise BadInput(f"expected at most {MAX_PIXELS} pixels, got {image.width} x {image.height}")
-    if image.format == "TIFF" and _DNG_VERSION in getattr(image, "tag_v2", {}):
-        image.close()
-        raise BadInput("expected a finished picture, got a raw file (DNG); develop it first")
-    # Pillow lets a missing last row pass, and OpenCV before 5 fills what is missing of a JPEG with grey.
-    if not reaches_end(data, image.format or ""):
-        image.close()
-        raise BadInput(f"image file is truncated: {len(data)} bytes of {image.format} without its end marker")
+        raise
     return image
 
 
@@ -160,6 +165,21 @@ def reaches_end(data: bytes, kind: str) -> bool:
             at += 12 + int.from_bytes(data[at : at + 4], "big")
         return at + 12 <= len(data)
     return True
+
+
+def _refuse_bomb(height: int, width: int) -> None:
+    if height * width > MAX_PIXELS:
+        raise BadInput(f"expected at most {MAX_PIXELS} pixels, got {width} x {height}")
+
+
+def _refuse_unfit(image: Image.Image, data: bytes) -> None:
+    if image.format == "TIFF" and _DNG_VERSION in getattr(image, "tag_v2", {}):
+        raise BadInput("expected a finished picture, got a raw file (DNG); develop it first")
+    if image.mode == "F" or (image.format == "TIFF" and image.mode == "I"):
+        raise BadInput(f"expected whole numbers of 8 or 16 bits, got a {image.format} of signed, wide or real ones")
+    # Pillow lets a missing last row pass, and OpenCV before 5 fills what is missing of a JPEG with grey.
+    if not reaches_end(data, image.format or ""):
+        raise BadInput(f"image file is truncated: {len(data)} bytes of {image.format} without its end marker")
 
 
 def _wide_grey(image: Image.Image) -> RGB:

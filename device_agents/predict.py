@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import time
@@ -22,7 +23,7 @@ from device_agents.tasks.classification import class_labels, classify
 from device_agents.view import VIEWS
 
 # Each field of an environment that names a variant, with the family it names it in.
-_FAMILIES: Dict[str, Dict[str, Any]] = {
+FAMILIES: Dict[str, Dict[str, Any]] = {
     "decoder": DECODERS,
     "view": VIEWS,
     "colour": COLOURS,
@@ -117,7 +118,7 @@ def default_environment(
 
 def check_environment(environment: Environment) -> None:
     """Raise BadInput where the environment names an unknown variant, or fewer than one thread."""
-    for field, family in _FAMILIES.items():
+    for field, family in FAMILIES.items():
         pick(family, getattr(environment, field), what=field)
     if environment.threads < 1:
         raise BadInput(f"expected one thread or more, got {environment.threads}")
@@ -135,6 +136,20 @@ def hash_file(path: Path) -> str:
     return digest.hexdigest()
 
 
+def _hash_once(path: Path) -> str:
+    """Hash a model's file unless that was done and it has not changed: a run is many jobs with the same large model."""
+    try:
+        state = path.stat()
+    except OSError as problem:
+        raise BadInput(f"cannot read {path}: {problem}") from problem
+    return _hash_of_state(path, state.st_size, state.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _hash_of_state(path: Path, size: int, modified_ns: int) -> str:
+    return hash_file(path)
+
+
 def predict(job: Job, *, clock: Callable[[], float] = time.perf_counter) -> Iterator[Prediction]:
     """Predict every picture in every environment; gives one prediction each, picture by picture, in the job's order.
 
@@ -147,7 +162,7 @@ def predict(job: Job, *, clock: Callable[[], float] = time.perf_counter) -> Iter
         raise BadInput(f"expected top_k of 1 or more, got {job.top_k}")
     for environment in job.environments:
         check_environment(environment)
-    model_sha256 = hash_file(Path(job.model))
+    model_sha256 = _hash_once(Path(job.model))
     for wanted in {environment.model_sha256 for environment in job.environments} - {"", model_sha256}:
         raise BadInput(f"model {job.model}: expected the file with sha256 {wanted}, got {model_sha256}")
     return _predictions(_Bench(job, _labels(job), clock, Share()))
@@ -173,27 +188,24 @@ def _predictions(bench: _Bench) -> Iterator[Prediction]:
 
 
 def _predict_one(bench: _Bench, picture: JobPicture, environment: Environment, share: Share) -> Prediction:
-    prediction = Prediction(picture=picture.picture, environment=environment.environment)
+    found: Dict[str, Any] = {}  # the prediction's fields so far; one record is made of them, since cells are many
     try:
-        data, file_sha256 = share.once("read", picture.file, lambda: _read(picture.file))
-        prediction = replace(prediction, file_sha256=file_sha256)
+        data, found["file_sha256"] = share.once("read", picture.file, lambda: _read(picture.file))
         prepared = Prepared()
         for prepared in preprocess_stages(
             data, environment=environment, sidecar=bench.job.sidecar, corners=picture.corners, share=share
         ):
-            prediction = replace(
-                prediction,
-                pixels_sha256=prepared.pixels_sha256,
-                resized_sha256=prepared.resized_sha256,
-                tensor_sha256=prepared.tensor_sha256,
-            )
+            found["pixels_sha256"] = prepared.pixels_sha256
+            found["resized_sha256"] = prepared.resized_sha256
+            found["tensor_sha256"] = prepared.tensor_sha256
         classifier = _classifier(bench, environment)
         key = (environment.runtime, environment.runtime_version, environment.threads, prepared.tensor_sha256)
         scores, latency_ms = share.once("infer", key, lambda: _infer(classifier, prepared.tensor, bench.clock))
-        labels, chances = share.once("classify", key, lambda: _top(bench, scores))
-        return replace(prediction, labels=labels, scores=chances, latency_ms=latency_ms)
+        found["labels"], found["scores"] = share.once("classify", key, lambda: _top(bench, scores))
+        found["latency_ms"] = latency_ms
     except StageFailed as failure:
-        return replace(prediction, error=str(failure))
+        found["error"] = str(failure)
+    return Prediction(picture=picture.picture, environment=environment.environment, **found)
 
 
 def _classifier(bench: _Bench, environment: Environment) -> Classifier:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable, Dict, Hashable, Iterator, Optional, Tuple, TypeVar, cast
 
 import numpy as np
@@ -37,6 +37,9 @@ FAILURES = (
     RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
+# How the error of a prediction begins that this machine cannot make at all: a library, version or delegate is absent.
+NOT_AVAILABLE = "not available: "
+
 _IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
 _IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 _CAFFE_MEAN = np.array([123, 117, 104], np.float32)
@@ -51,7 +54,7 @@ class StageFailed(KitError):
         text = str(problem).strip().splitlines()
         first = text[0][:300] if text else ""
         if isinstance(problem, MissingExtra):
-            return cls(f"not available: {first}")
+            return cls(f"{NOT_AVAILABLE}{first}")
         return cls(f"{stage}: {type(problem).__name__}: {first}")
 
 
@@ -137,19 +140,17 @@ def preprocess_stages(
         return resized, fingerprint(resized)
 
     pixels_sha256 = shared.once("fingerprint", environment.decoder, lambda: fingerprint(decode()))
-    prepared = Prepared(pixels_sha256=pixels_sha256)
-    yield prepared
+    yield Prepared(pixels_sha256)
     resize_key = (pixels_sha256, *colour_key[1:], environment.fit, environment.resizer)
     resized, resized_sha256 = shared.once("resize", resize_key, resize)
-    prepared = replace(prepared, resized=resized, resized_sha256=resized_sha256)
-    yield prepared
+    yield Prepared(pixels_sha256, resized_sha256, resized=resized)
     scale_key = (resized_sha256, environment.scaling)
 
     def scale() -> Array:
         return shared.once("scale", scale_key, lambda: _scaled(resized, environment, sidecar), keep=False)
 
     tensor_sha256 = shared.once("scale", (*scale_key, "fingerprint"), lambda: fingerprint(scale()))
-    yield replace(prepared, scale=scale, tensor_sha256=tensor_sha256)
+    yield Prepared(pixels_sha256, resized_sha256, tensor_sha256, resized, scale)
 
 
 def fingerprint(array: Array) -> str:

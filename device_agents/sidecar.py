@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
@@ -94,7 +95,7 @@ def read_labels(path: Path) -> Tuple[str, ...]:
     if not rows or rows[0][:1] != ["label"]:
         raise BadInput(f"label list {path}: expected the header 'label,name', got {rows[:1]}")
     labels = tuple(row[0] if row else "" for row in rows[1:])
-    doubled = sorted({label for label in labels if labels.count(label) > 1})
+    doubled = sorted(label for label, count in Counter(labels).items() if count > 1)
     if "" in labels or doubled:
         raise BadInput(f"label list {path}: expected distinct labels, got empty ones or these twice: {doubled[:5]}")
     return labels

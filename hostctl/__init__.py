@@ -1,7 +1,7 @@
 """The front door and the laboratory.
 
-cli            the command line (cli_rack, cli_models, cli_pictures, cli_findings hold its commands, cli_command what one is);
-               printing lays out what a person reads; commands holds each command as a function
+cli            the command line: cli_rack, cli_models, cli_pictures, cli_findings hold its commands, cli_command what
+               one is; printing lays out what a person reads; commands holds each command as a function
 demo           the main job on a virtual rack
 lab            lab.toml -> Lab; laboratory opens it; inspection checks its devices
 plans          generators of steps; sitting does a lab's session; runner is its loop
@@ -9,8 +9,8 @@ collect        from a photograph on a device to a picture in the run; examine lo
 transport      the Transport protocol and the local one; adb, adb_client, adb_shell_transport, ssh are the others
 device         a device of the rack; shutter and stock_camera make it take photographs; health says how it is
 agent          builds the zipped agent, puts it on a device, calls it
-grid           pictures x environments in parallel; predicting, conditions, designs, probing and comparing are the command
-               around it; model_notes keeps what models there were
+grid           pictures x environments in parallel; predicting, predicting_on, conditions, designs, probing and
+               comparing are the command around it; model_notes keeps what models there were
 developing     raws x ISPs x codecs into a run; development is the command around it; importing, file_runs, parents,
                picture_versions and parallel are its parts
 noise_pictures what each noise does to a picture; difference_map where two differ; noise_page their pages

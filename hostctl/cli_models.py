@@ -47,6 +47,8 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         help="one change each, all combinations, or the most harmful upon the most harmful (default: %(default)s)",
     )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    parser.add_argument("--lab", type=Path, help="a lab file, for --on")
+    parser.add_argument("--on", default="", metavar="DEVICE", help="predict on this device of the lab, by its agent")
     parser.add_argument(
         "--cluster",
         default="",
@@ -89,6 +91,8 @@ def _run_predict(options: argparse.Namespace) -> int:
             design=options.design,
             cluster=options.cluster,
             workers=options.workers,
+            lab=options.lab,
+            on=options.on,
             progress=progress,
         )
     return print_result(options, result, printing.predict_text)

@@ -48,6 +48,8 @@ def predict(
     design: str = "one-at-a-time",
     cluster: str = "",
     workers: int = os.cpu_count() or 1,
+    lab: Path | None = None,
+    on: str = "",
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Predict a run's pictures, or a folder's or CSV's, with a model; gives accuracy and how.
@@ -58,7 +60,8 @@ def predict(
     the other options describe. ISPs and codecs vary too: what they make of the raw pictures (a codec alone: of the
     photographs) is made first and stays in the run. ``isp`` and ``codec`` choose those to start from (raw pictures:
     "libraw-pinned" and "png"; photographs: as they were shot). ``cluster`` is the address of a Dask scheduler to work
-    on instead of this host.
+    on instead of this host. ``on`` names a device of ``lab`` whose agent does all of it; the result then says
+    which cells come out otherwise than on this host, where that has them, and at which stage first.
     """
     from hostctl.predicting import Setup, predict_pictures
 
@@ -67,7 +70,7 @@ def predict(
             "expected either a run or --scenes (a folder or a CSV of pictures), got "
             + ("neither" if run is None else "both")
         )
-    setup = Setup(model, sidecar, runtime, decoder, view, isp, codec, tuple(vary), design, cluster, workers)
+    setup = Setup(model, sidecar, runtime, decoder, view, isp, codec, tuple(vary), design, cluster, workers, lab, on)
     return predict_pictures(setup, run=run, scenes=scenes, out=out, progress=progress)
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.accuracy import accuracy
 from analysis.instability import disagreement, instability
 from analysis.statistics import difference_interval
+from device_agents.preprocess import NOT_AVAILABLE
 from hostctl.conditions import Condition, Variant, changes
 from hostctl.designs import scoring_half
 
@@ -44,7 +45,7 @@ def failures(table: pd.DataFrame) -> dict[str, int]:
     """Count the predictions that failed, and of them those that the machine could not make at all."""
     return {
         "failed": int((table["error"] != "").sum()),
-        "not_available": int(table["error"].str.startswith("not available").sum()),
+        "not_available": int(table["error"].str.startswith(NOT_AVAILABLE).sum()),
     }
 
 

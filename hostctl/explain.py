@@ -26,6 +26,7 @@ from device_agents.runtimes import RUNTIMES, Classifier, runtime_version
 from device_agents.sidecar import Sidecar, read_labels
 from device_agents.tasks.classification import class_labels, classify
 from device_agents.view import VIEWS
+from hostctl.layers import Half
 from hostctl.parents import beside_of
 from hostctl.ways import SOFTWARE, Way
 
@@ -86,6 +87,7 @@ class Bench:
         self._files: dict[tuple[str, str, str], tuple[bytes, Corners] | str] = {}
         self._shares: dict[tuple[str, str, str, str], Share] = {}
         self._answers: dict[Any, Answer] = {}
+        self._drawn: dict[Any, tuple[str, float, list[Answer]]] = {}
         self.computed = 0
 
     def picture(self, name: str) -> Picture:
@@ -114,39 +116,42 @@ class Bench:
         assert prepared.tensor is not None
         return Stages(data, pixels, seen, prepared.resized, prepared.tensor)
 
-    def perturbed(
-        self, base: Way, changed: Way, *, count: int, rng: np.random.Generator
-    ) -> tuple[str, float, list[Answer]]:
+    def perturbed(self, base: Way, changed: Way, *, count: int, seed: Sequence[int]) -> tuple[str, float, list[Answer]]:
         """Answer random perturbations of base of the norm by which changed differs from it.
 
         Gives where they were made and the norm there: "pixels" (the resized picture, levels) if that is where the two
         differ alone, "tensor" if the scaling differs too, "scores" if only the runtime or the model does; "" and no
-        answers where the two cannot be subtracted.
+        answers where the two cannot be subtracted. The same ends with the same seed are answered once.
         """
+        key = (base, changed, count, tuple(seed))
+        if key not in self._drawn:
+            self._drawn[key] = self._draw(base, changed, count, np.random.default_rng(list(seed)))
+        return self._drawn[key]
+
+    def _draw(self, base: Way, changed: Way, count: int, rng: np.random.Generator) -> tuple[str, float, list[Answer]]:
         one, other = self._prepared(base), self._prepared(changed)
-        sidecar = self._models[base.environment.model_sha256][1]
-        assert one.resized is not None
-        assert other.resized is not None
-        if base.environment.scaling == changed.environment.scaling:
-            pair = one.resized, other.resized
-            if pair[0].shape == pair[1].shape and one.resized_sha256 != other.resized_sha256:
-                drawn = surrogates(*pair, count=count, rng=rng)
-                scaling, layout, order = base.environment.scaling, sidecar.layout, sidecar.colour_order
-                tensors = (to_tensor(each, scaling=scaling, layout=layout, colour_order=order) for each in drawn)
-                return "pixels", norm(*pair), [self._infer(base, tensor) for tensor in tensors]
-        elif (one.tensor_sha256 != other.tensor_sha256) and _alike(one.tensor, other.tensor):
-            assert one.tensor is not None
-            assert other.tensor is not None
-            moved = surrogates(one.tensor, other.tensor, count=count, rng=rng)
-            return "tensor", norm(one.tensor, other.tensor), [self._infer(base, tensor) for tensor in moved]
-        if one.tensor_sha256 != other.tensor_sha256:
-            return "", float("nan"), []
-        here, there = (answer.scores for answer in self.evaluate([base, changed]))
-        same_kind = sidecar.outputs == self._models[changed.environment.model_sha256][1].outputs
-        if here is None or there is None or not (same_kind and _alike(here, there)):
-            return "", float("nan"), []
-        drawn = surrogates(here, there, count=count, rng=rng)
-        return "scores", norm(here, there), [self._named(base, each) for each in drawn]
+        sidecar, environment = self._model(base.environment)[1], base.environment
+        if one.tensor_sha256 == other.tensor_sha256:
+            here, there = (answer.scores for answer in self.evaluate([base, changed]))
+            other_outputs = self._model(changed.environment)[1].outputs
+            if here is None or there is None or sidecar.outputs != other_outputs or here.shape != there.shape:
+                return "", float("nan"), []
+            drawn = surrogates(here, there, count=count, rng=rng)
+            return "scores", norm(here, there), [self.name(base, each) for each in drawn]
+        if environment.scaling == changed.environment.scaling and _alike(one.resized, other.resized):
+            drawn = surrogates(one.resized, other.resized, count=count, rng=rng)
+            scaling, layout, order = environment.scaling, sidecar.layout, sidecar.colour_order
+            tensors = [to_tensor(each, scaling=scaling, layout=layout, colour_order=order) for each in drawn]
+            return "pixels", norm(one.resized, other.resized), [self._infer(base, tensor) for tensor in tensors]
+        if _alike(one.tensor, other.tensor):
+            drawn = surrogates(one.tensor, other.tensor, count=count, rng=rng)
+            return "tensor", norm(one.tensor, other.tensor), [self._infer(base, tensor) for tensor in drawn]
+        return "", float("nan"), []
+
+    def half(self, way: Way) -> Half:
+        """Give what hostctl.layers needs of a way: its model file, runtime and input."""
+        tensor = self._prepared(way).tensor
+        return Half(self._model(way.environment)[0], way.environment.runtime, way.environment.threads, tensor)
 
     def classifier(self, environment: Environment) -> Classifier:
         """Load the environment's model into its runtime, once; raises what the runtime raises."""
@@ -182,11 +187,12 @@ class Bench:
     def _infer(self, way: Way, tensor: Array) -> Answer:
         self.computed += 1
         try:
-            return self._named(way, self.classifier(way.environment)(tensor))
+            return self.name(way, self.classifier(way.environment)(tensor))
         except FAILURES as problem:
             return Answer(error=str(StageFailed.because("infer", problem)))
 
-    def _named(self, way: Way, scores: Array) -> Answer:
+    def name(self, way: Way, scores: Array) -> Answer:
+        """Give the answer that a way's model means by raw scores (n,)."""
         path, sidecar = self._model(way.environment)
         if sidecar.labels not in self._labels:
             self._labels[sidecar.labels] = read_labels(path.parent / sidecar.labels) if sidecar.labels else None
@@ -239,5 +245,5 @@ def _software(way: Way) -> tuple[str, ...]:
     return tuple(str(getattr(way.environment, stage)) for stage in SOFTWARE)
 
 
-def _alike(one: Array | None, other: Array | None) -> bool:
+def _alike(one: Any, other: Any) -> bool:
     return one is not None and other is not None and (one.shape, one.dtype) == (other.shape, other.dtype)

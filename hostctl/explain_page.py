@@ -81,7 +81,7 @@ def headline(found: Explained) -> str:
     cause = found.cause
     what = " or ".join(" together with ".join(swap) for swap in cause.swaps)
     tests = [one for one in found.tested if one.swap in cause.swaps and one.blamed]
-    rarely = f"; random changes of the same size do so in {tests[0].flips} of {tests[0].draws}" if tests else ""
+    rarely = f"; random changes of the same size do so in {round(100 * tests[0].share)} % at most" if tests else ""
     sentences = {
         BLAMED: f"Swapping {what} alone turns the answer over{rarely}",
         INTERACTION: f"No stage alone turns the answer over; {what} does{rarely}",

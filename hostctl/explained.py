@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from analysis.bisect import Cause, Search, Tested
+from analysis.bisect import Cause, Search, Trial
 from hostctl.explain import Answer, Stages
 from hostctl.flips import Flip
 
@@ -37,7 +37,7 @@ class Explained:
     growth: list[dict[str, Any]]
     first: str
     again: tuple[dict[str, Any], dict[str, Any]]
-    tested: tuple[Tested, ...]
+    tested: tuple[Trial, ...]
     searches: Mapping[str, Search]
     norms: Mapping[str, tuple[str, float]]
     pictures: tuple[Stages, Stages]
@@ -67,7 +67,7 @@ def flip_row(found: Explained, page: Path) -> dict[str, Any]:
 
 
 def stage_rows(found: Explained) -> list[dict[str, Any]]:
-    """One row a stage that differs: both variants, what swapping it does, the change's norm, the random share.
+    """One row a stage that differs: both variants, what swapping it does, the change's norm and the random share.
 
     restores: "alone, both ways", "alone, to A", "alone, to B", "with codec" (in a larger minimal swap), "no", or "not
     swappable here". share: the smaller of the two directions', where it restores alone.
@@ -93,7 +93,7 @@ def stage_rows(found: Explained) -> list[dict[str, Any]]:
     return rows
 
 
-def swap_rows(tested: Sequence[Tested]) -> list[dict[str, Any]]:
+def swap_rows(tested: Sequence[Trial]) -> list[dict[str, Any]]:
     """One row a minimal swap in a direction, with what chance of equal size did."""
     return [
         {
@@ -103,7 +103,8 @@ def swap_rows(tested: Sequence[Tested]) -> list[dict[str, Any]]:
             "score": _number(one.score),
             "measured": one.measured,
             "norm": _number(one.norm),
-            "flips": one.flips,
+            "same": one.same,
+            "lost": one.lost,
             "draws": one.draws,
             "share": _number(one.share),
             "blamed": one.blamed,

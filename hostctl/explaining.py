@@ -19,7 +19,7 @@ from analysis.bisect import (
     Cause,
     Search,
     Swap,
-    Tested,
+    Trial,
     amounts,
     count_causes,
     differing,
@@ -28,11 +28,12 @@ from analysis.bisect import (
 )  # fmt: skip
 from analysis.store import Run
 from analysis.verdicts import verdicts
-from device_agents.errors import BadInput
+from device_agents.errors import BadInput, MissingExtra
 from device_agents.preprocess import StageFailed
-from hostctl.explain import Answer, Bench, Models, Stages
+from hostctl.explain import Answer, Array, Bench, Models, Stages
 from hostctl.explained import TO_A, TO_B, Explained, flip_row
 from hostctl.flips import Flip, Side, find_flips
+from hostctl.layers import substitute
 from hostctl.printing import Progress, silent
 from hostctl.ways import Way, hybrid, variants
 
@@ -125,7 +126,7 @@ def explain_flip(
     again = tuple(_again(run, side, answer) for side, answer in zip((flip.a, flip.b), answers, strict=True))
     pictures = bench.stages(a), bench.stages(b)
     growth = _growth(pictures, (answers[0], answers[1]))
-    tested, searches = list[Tested](), dict[str, Search]()
+    tested, searches = list[Trial](), dict[str, Search]()
     reproduced = all(one["label"] for one in again)
     if reproduced:
         free = [stage for stage in stages if stage not in fixed]
@@ -133,10 +134,10 @@ def explain_flip(
             reached = _reaching(flip, (answers[0], answers[1]), target)
             search = _search(bench, free, base, other, reached, most)
             searches[direction] = search
-            text = f"{flip.item}|{flip.a.name}|{flip.b.name}|{direction}"
             for swap in search.minimal[:MOST_TESTED]:
-                rng = np.random.default_rng([seed, zlib.crc32(f"{text}|{swap}".encode())])
-                tested.append(_test(bench, direction, swap, (base, hybrid(base, other, swap)), reached, draws, rng))
+                ends = base, hybrid(base, other, swap)
+                tested.append(_test(bench, flip, direction, swap, ends, draws, seed))
+    layers = _layers(bench, flip, tested, (answers[0], answers[1]))
     cause = find_cause(tested) if reproduced else Cause(ELSEWHERE)
     return Explained(
         flip=flip,
@@ -154,6 +155,7 @@ def explain_flip(
         pictures=pictures,
         inferences=bench.computed,
         seconds=time.perf_counter() - start_s,
+        layers=layers,
     )
 
 
@@ -166,14 +168,41 @@ def _search(
     return smallest_swaps(stages, restores, most=most)
 
 
-def _test(
-    bench: Bench, direction: str, swap: Swap, ways: tuple[Way, Way],
-    reached: Callable[[Answer], bool], draws: int, rng: np.random.Generator,
-) -> Tested:  # fmt: skip
-    answer = bench.evaluate([ways[1]])[0]
-    measured, norm, drawn = bench.perturbed(*ways, count=draws, rng=rng)
-    flips = sum(reached(one) for one in drawn)
-    return Tested(direction, swap, answer.label, answer.chance, measured, norm, flips, len(drawn))
+def _test(bench: Bench, flip: Flip, direction: str, swap: Swap, ends: tuple[Way, Way], draws: int, seed: int) -> Trial:
+    """Test one swap against chance at its right end: a right answer that anything of that size turns over is fragile.
+
+    A wrong end says little: whatever lies just past a border falls back easily, and what lies far gets right by no
+    random change at all.
+    """
+    answers = bench.evaluate(ends)
+    right = [_verdict(flip, answer) == "right" for answer in answers]
+    drawn = []
+    for base, changed, own, other, here in zip(ends, ends[::-1], answers, answers[::-1], right, strict=True):
+        if here or sum(right) != 1:
+            seeds = [seed, zlib.crc32(f"{flip.item}|{base}".encode())]
+            measured, norm, some = bench.perturbed(base, changed, count=draws, seed=seeds)
+            drawn.append((sum(one.label == other.label for one in some), sum(one.label != own.label for one in some)))
+    same, lost = (max(counts) for counts in zip(*drawn, strict=True))
+    after = answers[1]
+    return Trial(direction, swap, after.label, after.chance, measured, norm, same, lost, len(some))
+
+
+def _layers(bench: Bench, flip: Flip, tested: Sequence[Trial], answers: tuple[Answer, Answer]) -> list[dict[str, Any]]:
+    """Where in the network the answer turns, if the smallest swap towards A is of the runtime or the model."""
+    swaps = [one.swap for one in tested if one.direction == TO_A and {"runtime", "model"} & set(one.swap)]
+    if not swaps:
+        return []
+    way = flip.b.way
+    reached = _reaching(flip, answers, answers[0])
+
+    def restores(scores: Array) -> tuple[str, bool]:
+        answer = bench.name(way, scores)
+        return answer.label, reached(answer)
+
+    try:
+        return substitute(bench.half(hybrid(way, flip.a.way, swaps[0])), bench.half(way), restores)
+    except (BadInput, MissingExtra):  # a model of another kind, or onnx is absent: the layers stay unknown
+        return []
 
 
 def _norms(bench: Bench, a: Way, b: Way, stages: Sequence[str]) -> dict[str, tuple[str, float]]:
@@ -181,19 +210,19 @@ def _norms(bench: Bench, a: Way, b: Way, stages: Sequence[str]) -> dict[str, tup
     ways = {stage: hybrid(a, b, [stage]) for stage in stages}
     answers = bench.evaluate(ways.values())
     good = [stage for stage, answer in zip(stages, answers, strict=True) if not answer.error]
-    rng = np.random.default_rng(0)
-    return {stage: bench.perturbed(a, ways[stage], count=0, rng=rng)[:2] for stage in good}
+    return {stage: bench.perturbed(a, ways[stage], count=0, seed=())[:2] for stage in good}
 
 
 def _reaching(flip: Flip, answers: tuple[Answer, Answer], target: Answer) -> Callable[[Answer], bool]:
     """Say when an answer counts as the target's: the same verdict where the two differ in it, else the same label."""
+    wanted = _verdict(flip, target)
+    if _verdict(flip, answers[0]) != _verdict(flip, answers[1]):
+        return lambda answer: _verdict(flip, answer) == wanted
+    return lambda answer: answer.label == target.label
 
-    def verdict(answer: Answer) -> str:
-        return str(verdicts(np.array([[answer.label]], object), [flip.accepted], [flip.ambiguous])[0])
 
-    apart = verdict(answers[0]) != verdict(answers[1])
-    wanted = verdict(target)
-    return lambda answer: verdict(answer) == wanted if apart else answer.label == target.label
+def _verdict(flip: Flip, answer: Answer) -> str:
+    return str(verdicts(np.array([[answer.label]], object), [flip.accepted], [flip.ambiguous])[0])
 
 
 def _same_runtime(a: Way, b: Way) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from analysis.store import Run
 from capture.raw import RAW_SUFFIXES, read_raw
 from capture.scene_layouts import SUFFIXES
 from capture.scenes import read_scenes
+from device_agents.decode import open_image
 from device_agents.preprocess import FAILURES
 from device_agents.records import Picture, Scene
 from hostctl.prepared import prepared
@@ -20,7 +20,7 @@ def run_of_files(scenes: Path, out: Path | None, *, raws: bool = False, name: st
 
     scenes: a folder or CSV as capture.scenes reads it; raws: take the raw files of a folder, not its pictures.
     """
-    listed = read_scenes(scenes, suffixes=RAW_SUFFIXES if raws else SUFFIXES)
+    listed = read_scenes(scenes, suffixes=RAW_SUFFIXES if raws else SUFFIXES, empty_files=True)
     of = scenes.resolve().parent.name if scenes.suffix == ".csv" else scenes.resolve().stem
     run = Run.open_or_create(out or Path("runs") / f"{name}-{of}", settings={"pictures": "files"}, scenes=listed)
     try:
@@ -48,13 +48,11 @@ def add_files(run: Run, scenes: Sequence[Scene]) -> None:
 
 def _size(data: bytes, suffix: str) -> tuple[int, int]:
     """Width and height as stored in the file, (0, 0) where it cannot be read."""
-    from PIL import Image
-
     try:
         if suffix in RAW_SUFFIXES:
             height, width = read_raw(data).mosaic.shape[:2]
             return width, height
-        with Image.open(io.BytesIO(data)) as image:
+        with open_image(data) as image:
             return image.size
     except FAILURES:
         return 0, 0

@@ -82,10 +82,12 @@ Chosen = tuple["pd.DataFrame", tuple[str, ...], str, dict[str, str]]
 
 
 def _by_device(run: Run, table: pd.DataFrame) -> Chosen:
-    """Devices' own photographs in one setup: the run's base where noted, else the one with most predictions."""
-    shot = table[(table["isp"] == "") & (table["codec"] == "")]
-    if shot.empty:
-        raise BadInput(f"{run.folder}: expected devices' own photographs to compare, got developed pictures only")
+    """Devices' own photographs in one setup: the run's base where noted, else the one with most predictions.
+
+    A run of raws alone has no such photographs: what one ISP and codec made of them is compared instead.
+    """
+    made = table["isp"] + "|" + table["codec"]
+    shot = table[made == ("|" if (made == "|").any() else made.mode().iloc[0])]
     home = at_home(shot)
     noted = [one["environment"] for one in (run.note("base") or {}).values()]
     bases = home.loc[home["own"].isin(noted), "environment"]

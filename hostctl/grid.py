@@ -83,7 +83,7 @@ def predict_run(
         except KitError as problem:
             if assignment.agent is None:
                 raise
-            where = f"predictions of {', '.join(assignment.devices)}"
+            where = f"predictions {_whose(assignment)}"
             run.add_failure(where, str(problem))
             failures.append(f"{where}: {problem}")
     return failures
@@ -92,6 +92,12 @@ def predict_run(
 def _where(assignment: Assignment) -> Mapping[str, Any]:
     where: dict[str, Any] = {"device": assignment.devices} if assignment.devices else {}
     return where | ({} if assignment.made is None else dict(zip(("isp", "codec"), assignment.made, strict=True)))
+
+
+def _whose(assignment: Assignment) -> str:
+    if assignment.devices:
+        return f"of {', '.join(assignment.devices)}"
+    return f"on {assignment.agent.name}" if assignment.agent else "on this host"
 
 
 def _pictures(run: Run, assignment: Assignment) -> Iterator[Picture]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from analysis.store import Run
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import BadInput, pick
 from device_agents.predict import default_environment
+from device_agents.preprocess import NOT_AVAILABLE
 from device_agents.records import Environment
 from hostctl.comparing import ITEM, compare, failures, scored_round
 from hostctl.conditions import Condition, by_making, describe_changes, of_conditions
@@ -19,12 +21,15 @@ from hostctl.designs import DESIGNS, SEED, Variants, candidates, most_harmful, p
 from hostctl.developing import develop_run
 from hostctl.file_runs import run_of_files
 from hostctl.grid import Assignment, predict_run
+from hostctl.predicting_on import against_host, agent_of, on_device, variants_on
 from hostctl.prepared import as_prepared
 from hostctl.printing import Progress
 from hostctl.probing import usable
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from hostctl.agent import Agent
 
 MOST_LISTED = 50
 STACKED = "stacked"
@@ -49,6 +54,8 @@ class Setup:
     design: str
     cluster: str
     workers: int
+    lab: Path | None = None
+    on: str = ""
 
 
 def predict_pictures(
@@ -62,16 +69,18 @@ def predict_pictures(
     if setup.design == STACKED and not asked:
         raise BadInput("--design stacked: expected --vary FAMILY=VARIANT,... with the families to stack, got none")
     path, card = resolve_model(setup.model, sidecar=setup.sidecar, progress=partial(progress, "model", 0, 0))
-    with _opened(run, scenes, out) as opened:
+    with _opened(run, scenes, out, raws="isp" in asked or bool(setup.isp)) as opened, _agent(setup, opened) as agent:
         view = setup.view or ("rectified-pillow" if opened.steps() else "whole")
         environment = default_environment(card, path, runtime=setup.runtime, decoder=setup.decoder, view=view)
         environment = as_prepared(environment, card, opened.note("prepared"))
+        if agent is not None:
+            environment = on_device(environment, agent)
         not_made: list[str] = []
 
         def work(conditions: Sequence[Condition]) -> None:
             not_made[:] = _make(opened, conditions, setup.workers, progress)
             said = partial(progress, "predictions")
-            made = [Assignment(tuple(some), made=how) for how, some in by_making(conditions).items()]
+            made = [Assignment(tuple(some), agent=agent, made=how) for how, some in by_making(conditions).items()]
             predict_run(opened, path, card, made, workers=setup.workers, progress=said, cluster=setup.cluster)
 
         result: dict[str, Any] = {
@@ -84,12 +93,12 @@ def predict_pictures(
             conditions = _as_they_are(opened, environment, setup)
             if len(conditions) == 1:
                 work(conditions)
-                return {**result, **_alone(opened, conditions[0])}
+                return {**result, **_alone(opened, conditions[0]), "not_made": not_made}
             base, left_out = conditions[0], list[str]()
             found = _compared(opened, conditions, work)
         else:
             base = _base(opened, environment, setup, made="isp" in asked)
-            variants, left_out = usable(asked, base, path, card)
+            variants, left_out = (variants_on(asked, agent), []) if agent else usable(asked, base, path, card)
             for note in left_out:
                 progress("variants", 0, 0, note)
             if setup.design == STACKED:
@@ -99,7 +108,16 @@ def predict_pictures(
         _note(opened, "base", base, {})
         described = {**asdict(base.environment), "isp": base.isp, "codec": base.codec}
         result |= {"design": setup.design, "base": described, "left_out": left_out, "not_made": not_made}
-        return {**result, **found}
+        return {**result, **found, **({"against_host": against_host(opened, setup.on)} if agent else {})}
+
+
+def _agent(setup: Setup, run: Run) -> AbstractContextManager[Agent | None]:
+    """The agent of the device to predict on, as a block; None for this host. Raises BadInput for half of a device."""
+    if not setup.on and setup.lab is None:
+        return nullcontext()
+    if not setup.on or setup.lab is None:
+        raise BadInput("expected --on DEVICE together with --lab FILE, got one of them")
+    return agent_of(setup.lab, setup.on, folder=run.folder / "lab")
 
 
 def _base(run: Run, environment: Environment, setup: Setup, *, made: bool) -> Condition:
@@ -212,11 +230,11 @@ def _counts(table: pd.DataFrame) -> dict[str, int]:
     return {"pictures": len(table[list(ITEM)].drop_duplicates()), **failures(table)}
 
 
-def _opened(run: Path | None, scenes: Path | None, out: Path | None) -> Run:
+def _opened(run: Path | None, scenes: Path | None, out: Path | None, *, raws: bool) -> Run:
     if run is not None:
         return Run.open(run)
     assert scenes is not None
-    return run_of_files(scenes, out)
+    return run_of_files(scenes, out, raws=raws)
 
 
 def _accuracy(table: pd.DataFrame) -> dict[str, Any]:
@@ -226,7 +244,9 @@ def _accuracy(table: pd.DataFrame) -> dict[str, Any]:
     marked = table.assign(all="all")
     top = {f"top_{n}": accuracy(marked, by="all", top_n=n).iloc[0] for n in (1, 5)}
     failed = marked.loc[marked["error"].fillna("") != "", ["picture", "error"]]
-    found: dict[str, Any] = {"pictures": len(marked), "failed": len(failed)}
+    lacking = failed["error"].str.startswith(NOT_AVAILABLE)
+    found: dict[str, Any] = {"pictures": len(marked), "failed": int((~lacking).sum())}
+    found["not_available"] = int(lacking.sum())
     for name, row in top.items():
         found[name] = {"accuracy": float(row["accuracy"]), "interval": [float(row["low"]), float(row["high"])]}
     found["failures"] = [f"{one.picture}: {one.error}" for one in failed.head(MOST_LISTED).itertuples()]

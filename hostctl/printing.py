@@ -123,8 +123,12 @@ def predict_text(result: Mapping[str, Any]) -> str:
     for name, key in (("top-1", "top_1"), ("top-5", "top_5")):
         lines.append(f"  {name} accuracy  {percent(result[key]['accuracy'], result[key]['interval'])}")
     lines += [f"  {key:<14} {result[key]}" for key in ("preprocessing", "decoder", "view", "runtime", "run")]
-    if result["failed"]:
-        lines += [f"  failed         {result['failed']}", *(f"    {line}" for line in result["failures"][:5])]
+    for key in ("failed", "not_available"):
+        if result[key]:
+            lines.append(f"  {key.replace('_', ' '):<14} {result[key]}")
+    lines += [f"    {line}" for line in result["failures"][:5]]
+    if result["not_made"]:
+        lines += [f"  not made       {len(result['not_made'])}", *(f"    {line}" for line in result["not_made"][:5])]
     return "\n".join(lines)
 
 
@@ -146,6 +150,12 @@ def _grid_text(result: Mapping[str, Any]) -> str:
         lines.append(f"  not available  {result['not_available']} predictions that this machine cannot make")
     if broken := result["failed"] - result["not_available"]:
         lines.append(f"  failed         {broken} predictions; the run's table has their reasons")
+    if found := result.get("against_host"):
+        stages = ", ".join(f"{name} {count}" for name, count in found["first_stage"].items())
+        lines.append(
+            f"  against host   {found['differing']} of {found['both']} cells differ"
+            + (stages and f": first in {stages}")
+        )
     if result["not_made"]:
         lines.append(f"  not made       {len(result['not_made'])} pictures, such as {result['not_made'][0]}")
     return "\n".join(lines)
@@ -158,7 +168,8 @@ def _compared_row(row: Mapping[str, Any]) -> dict[str, str]:
         "difference": percent(row["difference"], row["difference_interval"]),
         "other label": percent(row["flips"]),
         "instability": percent(row["instability"], row["instability_interval"]),
-        "failed": str(row["failed"]),
+        "failed": str(row["failed"] - row["not_available"]),
+        "not available": str(row["not_available"]),
     }
 
 

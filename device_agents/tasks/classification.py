@@ -28,8 +28,16 @@ def classify(
         raise BadInput(f"expected finite scores, got {broken} of {len(scores)} that are infinite or no number")
     chances = softmax(scores) if outputs == "logits" else scores.astype(np.float64)
     # By the scores, not the probabilities: distinct small logits all become probability 0.
-    order = np.argsort(-scores.astype(np.float64), kind="stable")[:top_k]
+    order = _first(-scores.astype(np.float64), top_k)
     return tuple(labels[index] for index in order), tuple(float(chances[index]) for index in order)
+
+
+def _first(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.int64]:
+    """Give the places of the count lowest values, lowest first, equal ones in their order; without sorting the rest."""
+    places = np.arange(len(values))
+    if count < len(values):
+        places = np.flatnonzero(values <= np.partition(values, count - 1)[count - 1])
+    return places[np.argsort(values[places], kind="stable")][:count]
 
 
 def softmax(logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:

@@ -52,7 +52,7 @@ def test_help_imports_nothing_heavy():
         (("report", "none"), "expected a run folder"),
         (("predict", "--model", "mobilenet-v2"), "expected either a run or --scenes"),
         (("models", "get", "mobilenet"), "unknown model 'mobilenet'; did you mean 'mobilenet-v2'?"),
-        (("models", "get"), "expected the name of a model to get, got none"),
+        (("models", "get"), "expected the name of a model, got none"),
         (("demo", "--quick", "--study"), "expected one of --quick and --study, got both"),
     ],
 )

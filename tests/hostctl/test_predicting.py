@@ -89,7 +89,7 @@ def test_one_environment_gives_what_it_always_gave(setup):
     found = commands.predict(**setup)
     assert list(found) == [
         *("run", "model", "model_file", "preprocessing", "runtime", "decoder", "view", "environment"),
-        *("pictures", "failed", "top_1", "top_5", "failures"),
+        *("pictures", "failed", "not_available", "top_1", "top_5", "failures", "not_made"),
     ]
     assert found["top_1"]["accuracy"] == 1.0
 
