@@ -9,16 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis.coded import Coded, from_arrow, from_texts, places_in, to_texts
 from analysis.ledger import Ledger
 from analysis.parts import COLUMNS, FINGERPRINTS, LABELS, SCORES, read_parts
 from analysis.schema import column_names
-from analysis.verdicts import verdicts
+from analysis.verdicts import VERDICTS, first_verdicts
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow
+
+Places = np.ndarray[Any, np.dtype[np.int32]]
 
 STEP_COLUMNS = ("stimulus", "order", "place")
 SCENE_COLUMNS = ("category", "cluster", "labels", "ambiguous")
@@ -35,19 +37,26 @@ PREDICTION_COLUMNS = (
     *FINGERPRINTS,
 )
 KNOWN_COLUMNS = tuple(dict.fromkeys((*PREDICTION_COLUMNS, *PICTURE_COLUMNS)))
+NUMBERS = (*SCORES, "latency_ms", *FINGERPRINTS)
 TUPLES = ("corners", "labels", "ambiguous")
-KINDS = {"TEXT": "str", "INTEGER": "int64", "REAL": "float64", "JSON": "object"}
+KINDS = {"TEXT": "str", "INTEGER": "int64", "REAL": "float64"}
 
+CELLS = {
+    **{name: f"p.{name}" for name in column_names(Picture)},
+    **{name: f'COALESCE(s."{name}", -1)' for name in STEP_COLUMNS},
+    **{name: f"c.{name}" for name in SCENE_COLUMNS},
+}
 PICTURES = (
-    f"SELECT {', '.join(f'p.{name}' for name in column_names(Picture))}, COALESCE(s.stimulus, -1), "
-    'COALESCE(s."order", -1), COALESCE(s.place, -1), c.category, c.cluster, c.labels, c.ambiguous '
     "FROM pictures p JOIN scenes c USING (scene) "
     "LEFT JOIN steps s ON s.key = p.scene || '|' || p.angle || '|' || p.repeat || '|' || p.device ORDER BY p.number"
 )
 
 
 def frame(rows: Sequence[Sequence[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
-    """Make a DataFrame of rows with a column for each name in kinds (TEXT, INTEGER, REAL, or JSON: Python objects)."""
+    """Make a DataFrame of rows with a column for each name in kinds.
+
+    A kind is TEXT, INTEGER, REAL, TUPLE (JSON lists; equal ones are one object) or JSON (Python objects).
+    """
     import pandas as pd
 
     values = list(zip(*rows, strict=True)) or [()] * len(kinds)
@@ -57,16 +66,17 @@ def frame(rows: Sequence[Sequence[Any]], kinds: Mapping[str, str]) -> pd.DataFra
     )
 
 
-def pictures_frame(ledger: Ledger) -> pd.DataFrame:
-    """All pictures in the order they were added, one a row.
+def pictures_frame(ledger: Ledger, columns: Sequence[str] = PICTURE_COLUMNS) -> pd.DataFrame:
+    """All pictures in the order they were added, one a row, with all columns or some.
 
     Columns: the fields of Picture; stimulus, order and place of its step (-1 where it has none); category, cluster,
     labels and ambiguous of its scene. corners, labels and ambiguous hold tuples. A developed picture has the step of
     the photograph it was developed from.
     """
     kinds = {field: "INTEGER" for field in ("size", "width", "height", "angle", "repeat", "attempt", *STEP_COLUMNS)}
-    kinds |= dict.fromkeys(TUPLES, "JSON")
-    return frame(ledger.rows(PICTURES), {name: kinds.get(name, "TEXT") for name in PICTURE_COLUMNS})
+    kinds |= dict.fromkeys(TUPLES, "TUPLE")
+    query = f"SELECT {', '.join(CELLS[name] for name in columns)} {PICTURES}"
+    return frame(ledger.rows(query), {name: kinds.get(name, "TEXT") for name in columns})
 
 
 def environments_frame(ledger: Ledger) -> pd.DataFrame:
@@ -88,61 +98,72 @@ def predictions_frame(ledger: Ledger, paths: Sequence[Path], columns: Sequence[s
     unknown = sorted(set(wanted) - set(KNOWN_COLUMNS))
     if unknown:
         raise BadInput(f"unknown columns {unknown}; known: {', '.join(KNOWN_COLUMNS)}")
+    found = _found(ledger, paths, wanted)
+    written: dict[str, Any] = {}
+    for name in dict.fromkeys(wanted):
+        column = found.pop(name)  # the numbers go when the texts are there
+        written[name] = to_texts(column) if isinstance(column, Coded) else column
+    return pd.DataFrame(written, columns=wanted, copy=False)
+
+
+def _found(ledger: Ledger, paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, Any]:
+    """The wanted columns, rows in the order of the table; those of text as numbers."""
     needed = {*wanted, "picture", "environment"} | ({"label_1", "error"} if "verdict" in wanted else set())
     table = read_parts(paths, [name for name in COLUMNS if name in needed])
-    pictures, environments = pictures_frame(ledger), environments_frame(ledger)
-    picture = _places(table, "picture", pictures["picture"])
-    environment = _places(table, "environment", environments["environment"])
-    order = np.lexsort((environment, picture))
-    picture, environment, table = picture[order], environment[order], table.take(order)
-    from_parts = table.drop_columns(["picture", "environment"])
-    found: dict[str, Any] = {name: _column(from_parts.column(name)) for name in from_parts.column_names}
-    found |= {name: pictures[name].take(picture).array for name in PICTURE_COLUMNS if name in wanted}
-    found |= {name: environments[name].take(environment).array for name in ENVIRONMENT_COLUMNS if name in wanted}
+    of_pictures = {*wanted, "picture"} | ({"labels", "ambiguous"} if "verdict" in wanted else set())
+    pictures = pictures_frame(ledger, [name for name in PICTURE_COLUMNS if name in of_pictures])
+    environments = environments_frame(ledger)
+    picture = places_in(pictures["picture"], from_arrow(table.column("picture")))
+    environment = places_in(environments["environment"], from_arrow(table.column("environment")))
+    # Each pair is in a run once, so any way of sorting gives the same order.
+    order = np.argsort(picture.astype(np.int64) * max(1, len(environments)) + environment)
+    picture, environment = picture[order], environment[order]
+    found: dict[str, Any] = {}
+    for name in table.column_names:
+        if name not in ("picture", "environment"):
+            column = table.column(name)
+            found[name] = from_arrow(column).rows(order) if name not in NUMBERS else column.to_numpy()[order]
+    del table, order
+    found |= {name: _spread(pictures[name], picture) for name in PICTURE_COLUMNS if name in wanted}
+    found |= {name: _spread(environments[name], environment) for name in ENVIRONMENT_COLUMNS if name in wanted}
     if "verdict" in wanted:
-        found["verdict"] = _verdicts(found, pictures, picture)
-    return pd.DataFrame({name: found[name] for name in wanted}, columns=wanted)
+        found["verdict"] = _verdicts(found["label_1"], found["error"], pictures, picture)
+    return found
+
+
+def _spread(column: pd.Series[Any], places: Places) -> Any:
+    """Give each row of the table the value that its picture or environment has."""
+    return from_texts(column).rows(places) if column.dtype == "str" else column.to_numpy()[places]
+
+
+def _verdicts(label: Coded, error: Coded, pictures: pd.DataFrame, picture: Places) -> Coded:
+    import pandas as pd
+
+    failed = np.asarray(error.names != "")[error.codes]
+    codes = first_verdicts(
+        label.codes,
+        list(label.names),
+        which=picture,
+        accepted=list(pictures["labels"]),
+        ambiguous=list(pictures["ambiguous"]),
+        failed=failed,
+    )
+    return Coded(codes, pd.Index(VERDICTS, dtype="str"))
 
 
 def _series(cells: Sequence[Any], kind: str) -> pd.Series[Any]:
     import pandas as pd
 
-    values = [_tuples(json.loads(cell)) for cell in cells] if kind == "JSON" else cells
-    if kind == "JSON":
-        objects = np.empty(len(values), dtype=object)
-        objects[:] = values
-        return pd.Series(objects)
-    return pd.Series(list(values), dtype=KINDS[kind])
+    if kind not in ("TUPLE", "JSON"):
+        return pd.Series(list(cells), dtype=KINDS[kind])
+    objects = np.empty(len(cells), dtype=object)
+    if kind == "TUPLE":
+        known = {cell: _tuples(json.loads(cell)) for cell in set(cells)}  # many scenes accept the same labels
+        objects[:] = [known[cell] for cell in cells]
+    else:
+        objects[:] = [json.loads(cell) for cell in cells]
+    return pd.Series(objects)
 
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(part) for part in value) if isinstance(value, list) else value
-
-
-def _places(table: pyarrow.Table, name: str, names: pd.Series[Any]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """Where each row's picture or environment stands among the ledger's names."""
-    import pandas as pd
-
-    column = table.column(name).combine_chunks()
-    known = pd.Index(names).get_indexer(pd.Index(column.dictionary.to_pylist(), dtype="str"))
-    places: np.ndarray[Any, np.dtype[np.int64]] = known.astype(np.int64)[column.indices.to_numpy(zero_copy_only=False)]
-    return places
-
-
-def _column(column: pyarrow.ChunkedArray) -> Any:
-    """An Arrow column as plain text or numbers, so that comparing two columns needs no common categories."""
-    import pandas as pd
-    import pyarrow
-
-    if not pyarrow.types.is_dictionary(column.type):
-        return column.to_numpy()
-    return pd.Series(column.cast(pyarrow.large_string()).to_pandas(), dtype="str").array
-
-
-def _verdicts(found: Mapping[str, Any], pictures: pd.DataFrame, picture: np.ndarray[Any, Any]) -> pd.Series[Any]:
-    import pandas as pd
-
-    accepted, ambiguous = (pictures[name].to_numpy()[picture] for name in ("labels", "ambiguous"))
-    failed = np.asarray(found["error"] != "", dtype=bool)
-    label = np.asarray(found["label_1"], dtype=object)
-    return pd.Series(verdicts(label, accepted, ambiguous, failed=failed), dtype="str")

@@ -16,13 +16,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.statistics import Interval, difference_interval, rate_interval
-from analysis.verdicts import VERDICTS, table_verdicts
+from analysis.verdicts import VERDICTS, table_verdict_codes
 from device_agents.errors import BadInput
 
 Codes = NDArray[np.int64]
 Columns = str | Sequence[str]
 
 ITEM = ("scene", "angle", "repeat")
+SPARSE = 32
 FIXED = {"repeat": ("scene", "angle", "device"), "angle": ("scene", "repeat", "device")}
 
 
@@ -107,11 +108,11 @@ def instability(table: pd.DataFrame, *, across: Columns = "device", item: Column
     """
     keys, conditions = _names(item), _names(across)
     codes, first = _item_codes(table, keys, conditions)
-    found = verdict_column(table, top_n=top_n)
-    counts = {name: np.bincount(codes[found == name], minlength=len(first)) for name in VERDICTS}
+    cells = codes * len(VERDICTS) + _verdict_codes(table, top_n)
+    counts = np.bincount(cells, minlength=len(first) * len(VERDICTS)).reshape(-1, len(VERDICTS))
     items = _item_columns(table, keys, codes, first)
-    items["conditions"] = counts["right"] + counts["wrong"]
-    items = items.assign(**counts)
+    items["conditions"] = counts[:, VERDICTS.index("right")] + counts[:, VERDICTS.index("wrong")]
+    items = items.assign(**dict(zip(VERDICTS, counts.T, strict=True)))
     items["counted"] = items["conditions"] >= 2
     items["unstable"] = (items["right"] > 0) & (items["wrong"] > 0)
     return Result(keys, conditions, items)
@@ -124,7 +125,7 @@ def disagreement(table: pd.DataFrame, *, across: Columns = "device", item: Colum
     """
     keys, conditions = _names(item), _names(across)
     codes, first = _item_codes(table, keys, conditions)
-    given = verdict_column(table) != "missing"
+    given = _verdict_codes(table, 1) != VERDICTS.index("missing")
     labels = _factorise(table["label_1"])
     some = codes[given]
     lowest, highest = np.full(len(first), np.iinfo(np.int64).max), np.full(len(first), -1, dtype=np.int64)
@@ -179,9 +180,10 @@ def pairs(
     codes, first = _item_codes(table, keys, (across,))
     columns, names = pd.factorize(table[across], use_na_sentinel=False)
     matrix = np.full((len(first), len(names)), -1, dtype=np.int8)
-    found = verdict_column(table, top_n=top_n)
-    counted = (found == "right") | (found == "wrong")
-    matrix[codes[counted], columns[counted]] = found[counted] == "right"
+    found = _verdict_codes(table, top_n)
+    right = found == VERDICTS.index("right")
+    counted = right | (found == VERDICTS.index("wrong"))
+    matrix[codes[counted], columns[counted]] = right[counted]
     items = _item_columns(table, keys, codes, first)
     rows = []
     for a in range(len(names)):
@@ -195,22 +197,28 @@ def pairs(
 
 def verdict_column(table: pd.DataFrame, *, top_n: int = 1) -> NDArray[np.object_]:
     """Give the verdicts of a predictions table: its own column for the first label, judged anew for more labels."""
-    if top_n == 1 and "verdict" in table.columns:
-        found = table["verdict"].to_numpy(dtype=object)
-        unknown = set(pd.unique(found)) - set(VERDICTS)
-        if unknown:
-            raise BadInput(f"expected verdicts out of {VERDICTS}, got {sorted(map(str, unknown))}")
-        return found
-    return table_verdicts(table, top_n=top_n)
+    return np.array(VERDICTS, dtype=object)[_verdict_codes(table, top_n)]
 
 
 def group_codes(table: pd.DataFrame, columns: Iterable[str]) -> Codes:
     """Number the rows by equal values in the columns: (rows,) int64, numbered by first appearance."""
     codes = np.zeros(len(table), dtype=np.int64)
-    for column in columns:
+    for place, column in enumerate(columns):
         values = _factorise(table[column])
-        codes = _factorise(codes * (int(values.max(initial=0)) + 1) + values)
+        codes = _factorise(codes * (int(values.max(initial=0)) + 1) + values) if place else values
     return codes
+
+
+def _verdict_codes(table: pd.DataFrame, top_n: int) -> NDArray[np.int8]:
+    """The verdicts of verdict_column as places in VERDICTS: (rows,)."""
+    if top_n != 1 or "verdict" not in table.columns:
+        return table_verdict_codes(table, top_n=top_n)
+    codes, names = pd.factorize(table["verdict"], use_na_sentinel=False)
+    unknown = set(names) - set(VERDICTS)
+    if unknown:
+        raise BadInput(f"expected verdicts out of {VERDICTS}, got {sorted(map(str, unknown))}")
+    places = np.array([VERDICTS.index(name) for name in names], dtype=np.int8)
+    return places[codes]
 
 
 def _row(result: Result, level: float) -> dict[str, Any]:
@@ -242,13 +250,25 @@ def _item_codes(table: pd.DataFrame, item: tuple[str, ...], across: tuple[str, .
     if absent or set(item) & set(across):
         raise BadInput(f"cannot hold {item} fixed and compare across {across}: {absent or 'a column is in both'}")
     codes = group_codes(table, item)
+    if _any_twice(codes, group_codes(table, across)):
+        raise BadInput(_twice(table, item, across))
+    highest = np.maximum.accumulate(codes)  # items are numbered by first appearance: a new one is above all before it
+    return codes, np.flatnonzero(np.diff(highest, prepend=-1)).astype(np.int64)
+
+
+def _any_twice(items: Codes, conditions: Codes) -> bool:
+    """Whether a pair of item and condition is there twice; on a bit map of all pairs unless nearly all are absent."""
+    width = int(conditions.max(initial=0)) + 1
+    cells, size = items * width + conditions, (int(items.max(initial=0)) + 1) * width
+    if size > SPARSE * len(cells):
+        return bool(pd.Series(cells).duplicated().any())
+    there = np.zeros(size, dtype=bool)
+    there[cells] = True
+    return int(np.count_nonzero(there)) < len(cells)
+
+
+def _twice(table: pd.DataFrame, item: tuple[str, ...], across: tuple[str, ...]) -> str:
     cells = pd.Series(group_codes(table, (*item, *across)))
-    if cells.duplicated().any():
-        raise BadInput(_twice(table, cells, item, across))
-    return codes, np.flatnonzero(~pd.Series(codes).duplicated().to_numpy()).astype(np.int64)
-
-
-def _twice(table: pd.DataFrame, cells: pd.Series[int], item: tuple[str, ...], across: tuple[str, ...]) -> str:
     same = table[(cells == cells[cells.duplicated()].iloc[0]).to_numpy()].head(2)
     where = ", ".join(f"{name}={same[name].iloc[0]}" for name in (*item, *across))
     known = ("environment", "isp", "codec", "suffix", "parent", "device", "angle", "repeat", "scene", "picture")
@@ -262,7 +282,7 @@ def _twice(table: pd.DataFrame, cells: pd.Series[int], item: tuple[str, ...], ac
 
 def _item_columns(table: pd.DataFrame, item: tuple[str, ...], codes: Codes, first: Codes) -> pd.DataFrame:
     """The items' own columns, their cluster (the scene, or the item itself, where there is none) and category."""
-    items = table.iloc[first][list(item)].reset_index(drop=True)
+    items = table[list(item)].iloc[first].reset_index(drop=True)
     for name in ("cluster", "category"):
         if name in table.columns and name not in item:
             values = _factorise(table[name])

@@ -97,19 +97,27 @@ def part_paths(ledger: Ledger, folder: Path) -> list[Path]:
 def _numbered_pairs(connection: sqlite3.Connection, predictions: Sequence[Prediction]) -> list[tuple[int, int]]:
     """The numbers of each prediction's picture and environment; raises BadInput if unknown, or predicted before."""
     environments = dict(connection.execute("SELECT environment, number FROM environments"))
+    pictures = {name: _numbers_of(connection, name) for name in {one.picture for one in predictions}}
     pairs = []
     for one in predictions:
-        row = connection.execute("SELECT number FROM pictures WHERE picture = ?", (one.picture,)).fetchone()
-        if row is None or one.environment not in environments:
-            absent = f"picture '{one.picture}'" if row is None else f"environment '{one.environment}'"
+        (picture, done), environment = pictures[one.picture], environments.get(one.environment)
+        if picture is None or environment is None:
+            absent = f"picture '{one.picture}'" if picture is None else f"environment '{one.environment}'"
             raise BadInput(
                 f"prediction of '{one.picture}': expected a picture and an environment of the run, no {absent}"
             )
-        pair = (row[0], environments[one.environment])
-        if connection.execute("SELECT 1 FROM predicted WHERE picture = ? AND environment = ?", pair).fetchone():
+        if environment in done:
             raise BadInput(f"prediction of '{one.picture}' in {one.environment}: expected a missing one, got it twice")
-        pairs.append(pair)
+        pairs.append((picture, environment))
     return pairs
+
+
+def _numbers_of(connection: sqlite3.Connection, picture: str) -> tuple[int | None, set[int]]:
+    """A picture's number, None for an unknown one, and those of the environments that it is predicted in."""
+    row = connection.execute("SELECT number FROM pictures WHERE picture = ?", (picture,)).fetchone()
+    if row is None:
+        return None, set()
+    return row[0], {one for (one,) in connection.execute("SELECT environment FROM predicted WHERE picture = ?", row)}
 
 
 def _condition(where: Mapping[str, Any]) -> tuple[str, list[Any]]:

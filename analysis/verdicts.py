@@ -43,20 +43,53 @@ def verdicts(
     if top_n < 1:
         raise BadInput(f"expected top_n of 1 or more, got {top_n}")
     top = _label_columns(labels_top)[:, :top_n]
-    judged: NDArray[np.object_] = _judge(top, accepted, ambiguous, failed)[-1]
+    return _named(_judge(top, accepted, ambiguous, failed)[-1])
+
+
+def first_verdicts(
+    labels: NDArray[Any],
+    names: Sequence[str],
+    *,
+    which: NDArray[Any],
+    accepted: Sequence[tuple[str, ...]],
+    ambiguous: Sequence[tuple[str, ...]],
+    failed: NDArray[np.bool_],
+) -> NDArray[np.int8]:
+    """Judge first labels given as numbers: (rows,) int8, places in VERDICTS; for tables of many millions of rows.
+
+    labels: (rows,) integers, places in names, below 0 where there is none. which: (rows,) integers, each row's place in
+    accepted and ambiguous, so that rows share their scene's labels. failed: (rows,).
+    """
+    known = {label: number for number, label in enumerate(names) if label}
+    codes = labels[:, None]
+    if "" in names:
+        codes = np.where(codes == names.index(""), -1, codes)
+    right, unclear = (
+        _members(codes, known, which=number[which], sets=sets) for number, sets in map(_distinct, (accepted, ambiguous))
+    )
+    judged: NDArray[np.int8] = _verdict_codes(right, unclear, (codes[:, 0] < 0) | failed)[0]
     return judged
 
 
 def table_verdicts(table: pd.DataFrame, *, top_n: int = 1) -> NDArray[np.object_]:
     """Judge the rows of a long predictions table by its columns label_1.., labels, ambiguous and error."""
+    return _named(table_verdict_codes(table, top_n=top_n))
+
+
+def table_verdict_codes(table: pd.DataFrame, *, top_n: int = 1) -> NDArray[np.int8]:
+    """Do as table_verdicts does, and give places in VERDICTS."""
     if top_n < 1:
         raise BadInput(f"expected top_n of 1 or more, got {top_n}")
-    judged: NDArray[np.object_] = table_verdict_curve(table, up_to=top_n)[-1]
+    judged: NDArray[np.int8] = _judge_table(table, top_n)[-1]
     return judged
 
 
 def table_verdict_curve(table: pd.DataFrame, *, up_to: int | None = None) -> NDArray[np.object_]:
     """Judge the rows of a predictions table for each n at once: (ranks, rows), n = 1 first, at most up_to ranks."""
+    return _named(_judge_table(table, up_to))
+
+
+def _judge_table(table: pd.DataFrame, up_to: int | None) -> NDArray[np.int8]:
     ranks = [name for name in table.columns if re.fullmatch(r"label_[1-9][0-9]*", str(name))]
     ranks = sorted(ranks, key=lambda name: int(name[6:]))[:up_to]
     absent = [name for name in ("label_1", "labels", "ambiguous") if name not in table.columns]
@@ -71,16 +104,30 @@ def _judge(
     accepted: Iterable[Sequence[str]],
     ambiguous: Iterable[Sequence[str]],
     failed: Iterable[bool] | None,
-) -> NDArray[np.object_]:
+) -> NDArray[np.int8]:
     rows = len(top)
     codes, known = _label_codes(top)
-    right = _members(codes, known, _checked(accepted, rows, "accepted labels"))
-    unclear = _members(codes, known, _checked(ambiguous, rows, "ambiguous labels"))
+    labels = _checked(accepted, rows, "accepted labels"), _checked(ambiguous, rows, "ambiguous labels")
+    right, unclear = (_members(codes, known, which=which, sets=sets) for which, sets in map(_distinct, labels))
     missing = codes[:, 0] < 0
     if failed is not None:
         missing = missing | np.asarray(_checked(failed, rows, "failure marks"), dtype=bool)
-    cases = [np.broadcast_to(missing, right.shape), right, unclear]
-    return np.select(cases, ["missing", "right", "ambiguous"], default="wrong").astype(object)
+    return _verdict_codes(right, unclear, missing)
+
+
+def _verdict_codes(
+    right: NDArray[np.bool_], unclear: NDArray[np.bool_], missing: NDArray[np.bool_]
+) -> NDArray[np.int8]:
+    """Places in VERDICTS of the shape of right; missing (rows,) goes before right, right before ambiguous."""
+    codes = np.full(right.shape, VERDICTS.index("wrong"), dtype=np.int8)
+    for name, cases in (("ambiguous", unclear), ("right", right), ("missing", np.broadcast_to(missing, right.shape))):
+        codes[cases] = VERDICTS.index(name)
+    return codes
+
+
+def _named(codes: NDArray[np.int8]) -> NDArray[np.object_]:
+    names: NDArray[np.object_] = np.array(VERDICTS, dtype=object)[codes]
+    return names
 
 
 def _label_columns(labels_top: pd.DataFrame | pd.Series[Any] | NDArray[Any]) -> NDArray[np.object_]:
@@ -102,15 +149,22 @@ def _label_codes(top: NDArray[np.object_]) -> tuple[NDArray[np.int64], dict[str,
     return codes, known
 
 
-def _members(codes: NDArray[np.int64], known: dict[str, int], sets: list[Any]) -> NDArray[np.bool_]:
-    """Whether any of the first n labels of a row is in the row's set: (ranks, rows), n = 1 first.
+def _distinct(sets: Sequence[Any]) -> tuple[NDArray[np.int64], list[tuple[str, ...]]]:
+    """Number the distinct sets of labels: each row's number, and the sets, of which there are far fewer than rows."""
+    objects = np.empty(len(sets), dtype=object)
+    objects[:] = sets if all(type(one) is tuple for one in sets) else [_as_tuple(one) for one in sets]
+    which, distinct = pd.factorize(objects)
+    return np.asarray(which, dtype=np.int64), list(distinct)
 
-    Sets repeat much, so each distinct one is looked up once.
-    """
-    seen: dict[tuple[str, ...], int] = {}
-    which = np.fromiter((seen.setdefault(_as_tuple(one), len(seen)) for one in sets), dtype=np.int64, count=len(sets))
+
+def _members(
+    codes: NDArray[Any], known: dict[str, int], *, which: NDArray[np.int64], sets: Sequence[tuple[str, ...]]
+) -> NDArray[np.bool_]:
+    """Whether any of the first n labels of a row is in the row's set: (ranks, rows), n = 1 first."""
     width = len(known) + 1
-    pairs = [number * width + known[label] for one, number in seen.items() for label in one if label in known]
+    pairs = [number * width + known[label] for number, one in enumerate(sets) for label in one if label in known]
+    if not pairs:
+        return np.zeros(codes.T.shape, dtype=bool)
     wanted = np.where(codes >= 0, which[:, None] * width + codes, -1)
     member = np.isin(wanted, np.asarray(pairs, dtype=np.int64))
     return np.logical_or.accumulate(member, axis=1).T

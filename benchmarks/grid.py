@@ -24,9 +24,10 @@ from device_agents.records import Environment, Scene
 from device_agents.resize import FITS, RESIZERS
 from device_agents.runtimes import RUNTIMES
 from device_agents.sidecar import Sidecar
+from hostctl.conditions import Condition
 from hostctl.designs import factorial, parse_vary
+from hostctl.file_runs import add_files
 from hostctl.grid import SMALLEST_BLOCK, Assignment, predict_run
-from hostctl.predicting import add_files
 from stability_train.zoo import photographs, resolve_model
 
 PHOTOGRAPHS = 200
@@ -44,7 +45,7 @@ def bench(count: int = PHOTOGRAPHS) -> Iterator[str]:
 
     model, sidecar = resolve_model("mobilenet-v2")
     variants = {family: [{family: name} for name in names] for family, names in parse_vary(VARY).items()}
-    environments = factorial(default_environment(sidecar, model), variants)
+    environments = [one.environment for one in factorial(Condition(default_environment(sidecar, model)), variants)]
     scenes = _scenes(count)
     cores = len(os.sched_getaffinity(0))
     _shared(

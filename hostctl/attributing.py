@@ -26,9 +26,11 @@ from hostctl.grid import Assignment, predict_run
 from hostctl.players import Way, parse_ways, variant_name, variants_of, way_of, ways_of_devices
 from hostctl.prepared import as_prepared
 from hostctl.printing import Progress
+from hostctl.reporting import is_virtual
 
 if TYPE_CHECKING:
-    from analysis.attribution_intervals import Attribution, Estimate, Pairs, WhatIf
+    from analysis.attribution_answers import Attribution, Pairs, WhatIf
+    from analysis.attribution_intervals import Estimate
     from analysis.statistics import Interval
 
 LIMIT = 100_000
@@ -38,6 +40,7 @@ SHOT = ("scene", "angle", "repeat")  # the item, and the device too where ways d
 WAY = ("device", "isp", "codec", "environment")
 COLUMNS = (*SHOT, *WAY, "cluster", "picture", "verdict")
 SEED = 0
+VIRTUAL = "the photographs are of simulated cameras: shares of their stages say nothing about real ones"
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,6 @@ class Request:
     decoder: str = "pillow"
     view: str | None = None
     conditions: tuple[str, ...] = ()
-    method: str = "paired-clusters"
     limit: int = LIMIT
     dry_run: bool = False
     workers: int = 1
@@ -94,6 +96,7 @@ def attribute_run(
             named = parse_ways(request.conditions, base, raws=raws)
         else:
             named, notes = ways_of_devices(opened, base)
+        notes += [VIRTUAL] * is_virtual(opened)
         variants = variants_of(list(named.values()))
         plan = plan_cells(variants)
         ways = [way_of({**variants[0], **dict(zip(plan.players, way, strict=True))}, base) for way in plan.ways]
@@ -110,7 +113,7 @@ def attribute_run(
             )
         not_made = compute(opened, path, card, ways, cost, workers=request.workers, progress=progress)
         verdicts, clusters = read_verdicts(opened, ways)
-        found = _found(plan, verdicts, clusters, request.method)
+        found = _found(plan, verdicts, clusters)
         result |= {"dry_run": False, "not_made": not_made[:MOST_LISTED], "missing": int((verdicts == UNCOUNTED).sum())}
         result |= found
         opened.set_note(NOTE, {**(opened.note(NOTE) or {}), card.name: result})
@@ -206,19 +209,22 @@ def read_verdicts(run: Run, ways: Sequence[Way]) -> tuple[Verdicts, np.ndarray[A
     return verdicts, table["cluster"].to_numpy(dtype=object)[firsts]
 
 
-def _found(plan: Plan, verdicts: Verdicts, clusters: Any, method: str) -> dict[str, Any]:
-    from analysis.attribution_intervals import attribute, what_ifs
+def _found(plan: Plan, verdicts: Verdicts, clusters: Any) -> dict[str, Any]:
+    from analysis.attribution_answers import attribute, what_ifs
 
     rng = np.random.default_rng(SEED)
-    found: Attribution = attribute(plan, verdicts, clusters, method=method, rng=rng)
+    found: Attribution = attribute(plan, verdicts, clusters, rng=rng)
     told: list[WhatIf] = what_ifs(plan, verdicts, clusters)
     whole, interval = found.whole
     return {
         "items": found.items,
         "clusters": interval.clusters,
-        "method": method,
         **_estimate(found.whole, "instability"),
-        "shares": [{"stage": stage, **_estimate(one, "share")} for stage, one in found.shares.items()],
+        "shares": [
+            {"stage": stage, **_estimate(one, "share")}
+            | {"checks": {method: _ends(by_stage[stage]) for method, by_stage in found.checks.items()}}
+            for stage, one in found.shares.items()
+        ],
         "interactions": [{"stages": list(two), **_estimate(one, "value")} for two, one in found.interactions.items()],
         "pairs": _pairs(found.pairs),
         "what_if": [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hostctl.printing import percent, table_text
@@ -15,7 +15,7 @@ def attribution_text(result: Mapping[str, Any]) -> str:
     """Lay out what `instability attribute` found, or what it would cost (a dry run)."""
     from hostctl.attributing import cost_text
 
-    lines = [table_text(result["conditions"]), "", *_alike(result), *result["notes"]]
+    lines = [table_text(_conditions(result)), "", *_alike(result), *result["notes"]]
     if result["dry_run"]:
         return "\n".join([*lines, cost_text(result)])
     lines += [
@@ -34,6 +34,18 @@ def attribution_text(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _conditions(result: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The conditions by number where their names are the words that the columns show anyway."""
+    named = enumerate(result["conditions"], 1)
+    return [{**row, "name": str(number) if "=" in row["name"] else row["name"]} for number, row in named]
+
+
+def _rate(rate: float, interval: Sequence[float] | None = None) -> str:
+    """A rate as printing.percent writes it, without the sign of a zero."""
+    clean = [round(value, 3) + 0.0 for value in (rate, *(interval or ()))]
+    return percent(clean[0], clean[1:] if interval else None)
+
+
 def _alike(result: Mapping[str, Any]) -> list[str]:
     return [f"alike in all of them, so without a share: {', '.join(result['alike'])}"] if result["alike"] else []
 
@@ -44,8 +56,8 @@ def _missing(result: Mapping[str, Any]) -> str:
 
 
 def _share(row: Mapping[str, Any], whole: float) -> dict[str, str]:
-    part = percent(row["share"] / whole) if whole else "-"
-    return {"stage": row["stage"], "share": percent(row["share"], row["interval"]), "of the whole": part}
+    part = _rate(row["share"] / whole) if whole else "-"
+    return {"stage": row["stage"], "share": _rate(row["share"], row["interval"]), "of the whole": part}
 
 
 def _strongest(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -53,21 +65,21 @@ def _strongest(result: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _interaction(row: Mapping[str, Any]) -> dict[str, str]:
-    return {"stages": " with ".join(row["stages"]), "interaction": percent(row["value"], row["interval"])}
+    return {"stages": " with ".join(row["stages"]), "interaction": _rate(row["value"], row["interval"])}
 
 
 def _what_if(row: Mapping[str, Any]) -> dict[str, str]:
     found = {
         "stage": row["stage"],
         "variant": row["variant"],
-        "instability": percent(row["instability"], row["interval"]),
-        "change": percent(row["change"], row["change_interval"]),
+        "instability": _rate(row["instability"], row["interval"]),
+        "change": _rate(row["change"], row["change_interval"]),
     }
-    return found | {"a further one against these": percent(row["pairs"]["rate"], row["pairs"]["unseen"])}
+    return found | {"one not yet seen": _rate(row["pairs"]["rate"], row["pairs"]["unseen"])}
 
 
 def _pairs(pairs: Mapping[str, Any]) -> list[str]:
-    lines = [f"two of these conditions contradict each other on {percent(pairs['rate'])} of the items"]
+    lines = [f"two of these conditions contradict each other on {_rate(pairs['rate'])} of the items"]
     if pairs["such"] is None:
         return [*lines, "of further ones nothing can be said from fewer than three"]
     return [

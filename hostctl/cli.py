@@ -19,6 +19,7 @@ COMMANDS = (*cli_rack.COMMANDS, *cli_models.COMMANDS, *cli_pictures.COMMANDS, *c
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; give its exit code: 0 good, 1 findings past a threshold, 2 bad input, 3 devices failed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow and LiteRT greet on standard error
     parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete

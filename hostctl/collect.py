@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from analysis.store import Run
 from capture import screen
@@ -47,6 +47,13 @@ class Photograph:
     durations: dict[str, float] = field(default_factory=dict)
 
 
+class Collected(NamedTuple):
+    """Why a photograph was refused, "" if it is accepted, and then the sha256 of its thumbnail."""
+
+    reason: str
+    thumbnail: str = ""
+
+
 def collect(
     photograph: Photograph,
     *,
@@ -55,8 +62,8 @@ def collect(
     run: Run,
     spool: Path,
     clock: Callable[[], float],
-) -> str:
-    """Bring a photograph home, verify and commit it; give the reason it was refused for, or "" if it is accepted.
+) -> Collected:
+    """Bring a photograph home, verify and commit it; say whether it was refused and why.
 
     A refused photograph is kept too: its file and its reason stand in the run beside the accepted ones, so that a
     person can look. Raises DeviceError if the device fails, KitError if the run cannot be written.
@@ -67,16 +74,15 @@ def collect(
     try:
         pictures = [path for path in pulled if path.suffix not in RAW_SUFFIXES]
         if not pictures:
-            return _refuse(photograph, "expected a picture, got only a raw", pulled[0], run)
+            return Collected(_refuse(photograph, "expected a picture, got only a raw", pulled[0], run))
         painted = photograph.painted
         question = Question(pictures[0], photograph.step.stimulus, painted.layout, painted.box, limits)
         started = clock()
         examined = examine(question)
         photograph.durations["examine_s"] = clock() - started
         if examined.reason:
-            return _refuse(photograph, examined.reason, pictures[0], run)
-        _commit(photograph, pulled, examined, run)
-        return ""
+            return Collected(_refuse(photograph, examined.reason, pictures[0], run))
+        return Collected("", _commit(photograph, pulled, examined, run))
     finally:
         for path in pulled:
             path.unlink(missing_ok=True)
@@ -98,8 +104,11 @@ def _pull(photograph: Photograph, file: RemoteFile, spool: Path) -> Path:
     return local
 
 
-def _commit(photograph: Photograph, pulled: list[Path], examined: Examined, run: Run) -> None:
-    """Write an accepted photograph to the run, with its crop, its thumbnail and the raw that came with it."""
+def _commit(photograph: Photograph, pulled: list[Path], examined: Examined, run: Run) -> str:
+    """Write an accepted photograph to the run, with its crop, its thumbnail and the raw that came with it.
+
+    Gives the thumbnail's sha256.
+    """
     crop, thumbnail = (hashlib.sha256(part).hexdigest() for part in (examined.crop, examined.thumbnail))
     files: dict[str, bytes | Path] = {crop: examined.crop, thumbnail: examined.thumbnail}
     records = []
@@ -113,6 +122,7 @@ def _commit(photograph: Photograph, pulled: list[Path], examined: Examined, run:
             good = _picture(photograph, path, digest, width=examined.width, height=examined.height)
             records.insert(0, replace(good, corners=examined.corners, crop_sha256=crop, thumb_sha256=thumbnail))
     run.add_pictures(records, files, started_utc=photograph.started_utc, durations=photograph.durations)
+    return thumbnail
 
 
 def _refuse(photograph: Photograph, reason: str, path: Path, run: Run) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.bisect import BLAMED, ELSEWHERE, FRAGILE, INTERACTION, LEVEL, NOTHING, UNTESTED
+from analysis.bisect import BLAMED, ELSEWHERE, FRAGILE, INTERACTION, LEVEL, NOTHING, UNTESTED, chance
 from analysis.differences import to_one_size
 from analysis.files import write_whole
 from device_agents.decode import RGB
@@ -81,11 +81,13 @@ def headline(found: Explained) -> str:
     cause = found.cause
     what = " or ".join(" together with ".join(swap) for swap in cause.swaps)
     tests = [one for one in found.tested if one.swap in cause.swaps and one.blamed]
-    rarely = f"; random changes of the same size do so in {round(100 * tests[0].share)} % at most" if tests else ""
+    rarely = f"; of random changes of that size {round(100 * tests[0].share)} % do the same" if tests else ""
+    by_chance = any(chance(one.same, one.draws) > LEVEL for one in found.tested if one.draws)
+    too = "so do random changes of the same size" if by_chance else "it bears no random change of that size either"
     sentences = {
         BLAMED: f"Swapping {what} alone turns the answer over{rarely}",
         INTERACTION: f"No stage alone turns the answer over; {what} does{rarely}",
-        FRAGILE: "This picture is fragile: swaps turn the answer over, and so do random changes of the same size",
+        FRAGILE: f"This picture is fragile: swaps turn the answer over, and {too}",
         UNTESTED: "Swaps turn the answer over, but their change could not be compared with random ones",
         NOTHING: "No swap of stages that was tried turns the answer over",
         ELSEWHERE: "This host does not get the answer that was recorded, so its stages cannot be swapped here",

@@ -15,6 +15,7 @@ from hostctl.flips import Flip
 TO_A, TO_B = "to A", "to B"
 TOLD = {"label": "label_1", "score": "score_1", "verdict": "verdict"}
 HASH = 64
+MOST_FAILED = 5
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ def stage_rows(found: Explained) -> list[dict[str, Any]]:
     """One row a stage that differs: both variants, what swapping it does, the change's norm and the random share.
 
     restores: "alone, both ways", "alone, to A", "alone, to B", "with codec" (in a larger minimal swap), "no", or "not
-    swappable here". share: the smaller of the two directions', where it restores alone.
+    swappable here". share, lost: of random changes of its size, those that gave the same answer and those that gave
+    any other than the end's own, where it restores alone.
     """
     rows = []
     for stage in found.stages:
@@ -78,7 +80,7 @@ def stage_rows(found: Explained) -> list[dict[str, Any]]:
         larger = [other for one in found.tested if stage in one.swap for other in one.swap if other != stage]
         where = "both ways" if len(alone) > 1 else "".join(one.direction for one in alone)
         restores = f"alone, {where}" if alone else f"with {' or '.join(dict.fromkeys(larger))}" if larger else "no"
-        shares = [one.share for one in alone if one.draws]
+        drawn = [one for one in alone if one.draws]
         measured, norm = found.norms.get(stage, ("", math.nan))
         rows.append(
             {
@@ -87,7 +89,8 @@ def stage_rows(found: Explained) -> list[dict[str, Any]]:
                 "restores": "not swappable here" if stage in found.fixed else restores,
                 "measured": measured,
                 "norm": _number(norm),
-                "share": min(shares) if shares else None,
+                "share": min(one.share for one in drawn) if drawn else None,
+                "lost": min(one.lost / one.draws for one in drawn) if drawn else None,
             }
         )
     return rows
@@ -111,6 +114,52 @@ def swap_rows(tested: Sequence[Trial]) -> list[dict[str, Any]]:
         }
         for one in tested
     ]
+
+
+def explain_text(result: Mapping[str, Any]) -> str:
+    """Lay out what `instability explain` found: one flip in full, or a row a flip; then the stages and their counts."""
+    from hostctl.printing import table_text
+
+    flips = result["flips"]
+    lines = _one_lines(flips[0]) if len(flips) == 1 else [table_text([_short_row(flip) for flip in flips])]
+    counted = [row for row in result["table"] if row["blamed"] or row["shared"] or row["differs"]]
+    lines += ["", table_text(counted)] if len(flips) > 1 else []
+    if failed := result["failed"]:
+        lines += ["", f"{len(failed)} could not be computed here:", *(f"  {line}" for line in failed[:MOST_FAILED])]
+    page = flips[0]["page"] if len(flips) == 1 else result["page"]
+    return "\n".join([*lines, "", f"page    {page}"])
+
+
+def _one_lines(flip: Mapping[str, Any]) -> list[str]:
+    from hostctl.printing import table_text
+
+    sides = [f"{key.upper()}  {one['name']}: {one['label']} ({one['verdict']})" for key, one in _sides(flip)]
+    rows = [{**row, "share": _percent(row["share"]), "lost": _percent(row["lost"])} for row in flip["stages"]]
+    heads = {"share": "random, same", "lost": "random, any other", "norm": "change (L2)", "measured": "at"}
+    table = table_text([{heads.get(key, key): value for key, value in row.items()} for row in rows])
+    swaps = []
+    for one in flip["swaps"]:
+        swaps.append(f"{one['direction']}: {' + '.join(one['swap'])}{'' if one['blamed'] else ' (not blamed)'}")
+    told = [f"first difference: {flip['first'] or 'none'}", f"smallest swaps: {'; '.join(swaps) or 'none'}"]
+    return [flip["item"], *sides, "", table, "", *told, *_layer_lines(flip["layers"]), f"cause: {flip['cause']}"]
+
+
+def _layer_lines(layers: Sequence[Mapping[str, Any]]) -> list[str]:
+    first = next((row for row in layers if row["restores"]), None)
+    return [f"layers: A's values restore first at {first['kind']} {first['tensor']}"] if first else []
+
+
+def _short_row(flip: Mapping[str, Any]) -> dict[str, Any]:
+    named = {key: f"{one['name']} ({one['verdict']})" for key, one in _sides(flip)}
+    return {"item": flip["item"], **named, "first difference": flip["first"], "cause": flip["cause"]}
+
+
+def _sides(flip: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [(key, flip[key]) for key in "ab"]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.0f} %"
 
 
 def variant_text(variant: Any) -> str:

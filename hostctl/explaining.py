@@ -123,6 +123,7 @@ def explain_flip(
     ours = variants(a, b)
     stages = differing(*ours)
     fixed = tuple(stage for stage in stages if stage == "runtime" and _same_runtime(a, b))
+    b = hybrid(b, a, fixed)  # both in this host's runtime from here on: one way, one piece of work
     again = tuple(_again(run, side, answer) for side, answer in zip((flip.a, flip.b), answers, strict=True))
     pictures = bench.stages(a), bench.stages(b)
     growth = _growth(pictures, (answers[0], answers[1]))

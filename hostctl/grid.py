@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Large enough that loading the model costs nothing, small enough to lose little in a kill and to end together.
 BLOCK, SMALLEST_BLOCK = 32, 4
 CELLS = 256  # pictures x environments that a shard aims at
+MOST_SHARDS = 4000  # of one assignment: opening each costs half a millisecond
 TOP_K = 5
 CONNECT_TIMEOUT_S = 15
 
@@ -104,8 +105,13 @@ def _pictures(run: Run, assignment: Assignment) -> Iterator[Picture]:
     return (one for one in run.picture_records(_where(assignment)) if one.suffix not in RAW_SUFFIXES)
 
 
+def _block(pictures: int, environments: int) -> int:
+    """How many pictures a shard has: few in a small run, more in a large one, so that shards stay readable."""
+    return max(SMALLEST_BLOCK, min(BLOCK, CELLS // environments), pictures // MOST_SHARDS)
+
+
 def _missing(run: Run, assignment: Assignment) -> Iterator[Missing]:
-    size = max(SMALLEST_BLOCK, min(BLOCK, CELLS // len(assignment.environments)))
+    size = _block(run.summary()["pictures"], len(assignment.environments))
     missing = run.missing_predictions(assignment.environments, where=_where(assignment), block=size)
     for block, environments in missing:
         wanted = [picture for picture in block if picture.suffix not in RAW_SUFFIXES]

@@ -16,6 +16,8 @@ from hostctl.device import Device, connect, located
 from hostctl.lab import DeviceSettings, Lab
 
 if TYPE_CHECKING:
+    from flask import Blueprint
+
     from capture.display import DisplayServer
     from hostctl.adb import AdbServer
     from hostctl.virtual.rack import Rack
@@ -40,6 +42,31 @@ def state_folder() -> Path:
     return Path(home) / "instability-kit"
 
 
+def display_server(
+    lab: Lab,
+    *,
+    port: int,
+    scenes: Mapping[str, Scene] | None = None,
+    blueprints: Sequence[Blueprint] = (),
+    guests: Mapping[str, str] | None = None,
+) -> DisplayServer:
+    """Make a lab's display server, not started yet.
+
+    ``scenes`` are those that devices may ask for, if the lab lets them. ``blueprints`` and ``guests`` add pages; see
+    capture.display.create_app.
+    """
+    from capture.display import DisplayServer
+
+    return DisplayServer(
+        host=lab.display.host,
+        port=port,
+        settle_ms=lab.display.settle_ms,
+        scenes=scenes if lab.display.device_requests else None,
+        blueprints=blueprints,
+        guests=guests,
+    )
+
+
 @contextlib.contextmanager
 def opened(
     lab: Lab,
@@ -47,25 +74,17 @@ def opened(
     folder: Path,
     waiting: Callable[[str], None] | None,
     names: Sequence[str] | None = None,
-    scenes: Mapping[str, Scene] | None = None,
+    display: DisplayServer | None = None,
 ) -> Iterator[Laboratory]:
     """Open a lab: start its display and rack, wait for a screen, connect its devices (or those named).
 
     ``folder`` holds the lab's files while it is open. ``waiting`` is told the address to open on the screen; None if
-    no screen is needed. ``scenes`` are those that devices may ask for, where the lab allows it. Devices that cannot be
+    no screen is needed. ``display`` is the lab's display server if it is running already. Devices that cannot be
     reached are listed, not raised. Raises KitError if the display or the rack does not start.
     """
-    from capture.display import DisplayServer
-
     with contextlib.ExitStack() as stack:
-        display = stack.enter_context(
-            DisplayServer(
-                host=lab.display.host,
-                port=lab.display.port,
-                settle_ms=lab.display.settle_ms,
-                scenes=scenes if lab.display.device_requests else None,
-            )
-        )
+        if display is None:
+            display = stack.enter_context(display_server(lab, port=lab.display.port))
         rack = stack.enter_context(_rack(lab, display, folder)) if lab.virtual else None
         if waiting is not None:
             if not lab.virtual:

@@ -71,7 +71,7 @@ def dominators(graph: Graph) -> list[str]:
 def _onnx_graph(path: Path) -> Graph:
     try:
         import onnx
-        from google.protobuf.message import DecodeError
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     except ImportError as problem:
         raise MissingExtra("cutting .onnx models needs onnx; pip install 'instability-kit[tensorflow]'") from problem
     try:
@@ -110,7 +110,7 @@ def _onnx_graph(path: Path) -> Graph:
 
 def _tflite_graph(path: Path) -> Graph:
     try:
-        import flatbuffers
+        import flatbuffers  # type: ignore[import-untyped]
         from ai_edge_litert import schema_py_generated as schema
     except ImportError as problem:
         raise MissingExtra("cutting .tflite models needs ai-edge-litert and flatbuffers") from problem

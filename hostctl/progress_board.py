@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hostctl.health import Health
 from hostctl.runner import LEFT_OUT, Outcome
+from hostctl.vitals import Vitals
 
 RECENT = 12  # photographs shown
 RETAKES = 20  # refusals and failures listed
@@ -34,7 +34,7 @@ class _Row:
     bad_in_a_row: int = 0
     last_reason: str = ""
     out: str = ""
-    health: Health | None = None
+    vitals: Vitals = field(default_factory=Vitals)
     accepted_s: deque[float] = field(default_factory=lambda: deque(maxlen=PACE))
 
 
@@ -116,15 +116,16 @@ class Board:
         with self._lock:
             self._rows[device].out = reason
 
-    def health(self, found: Health) -> None:
-        """Take how a device is, as hostctl.health found it."""
+    def vitals(self, device: str, found: Vitals) -> None:
+        """Take how a device is."""
         with self._lock:
-            self._rows[found.name].health = found
+            self._rows[device].vitals = found
 
     def answer(self, found: Mapping[str, Any]) -> None:
-        """Take the result so far, as hostctl.so_far gives it."""
+        """Take the result so far, as hostctl.so_far gives it; after the end the last one stays."""
         with self._lock:
-            self._answer = found
+            if not self._ended:
+                self._answer = found
 
     def end(self, words: str) -> None:
         """Say that nothing more will come, and why."""
@@ -135,11 +136,6 @@ class Board:
     def ended(self) -> bool:
         """Whether nothing more will come."""
         return bool(self._ended)
-
-    @property
-    def photographing(self) -> bool:
-        """Whether photographs are being taken: nothing else may take the host's time."""
-        return self._stage == PHOTOGRAPHS and not self._ended
 
     def predicted(self) -> int:
         """How many predictions have been committed, of those that the stages counted."""
@@ -180,17 +176,17 @@ class Board:
             why.append(f"{row.bad_in_a_row} attempts in a row went wrong; the last: {row.last_reason}")
         if row.given_up:
             why.append(f"{row.given_up} photographs given up after {self._attempts} attempts each")
-        why += row.health.problems if row.health else ()
+        why += row.vitals.problems
         left = _left(row)
-        state = "left out" if row.out else "finished" if row.planned and not left else "working"
+        state = "finished" if row.planned and not left else "left out" if row.out else "working"
         return {
             "name": name,
             "kind": self._kinds[name],
             "state": state,
             **{key: getattr(row, key) for key in ("planned", "done", "rejected", "failed", "given_up")},
             "left_s": left * pace if state == "working" and (pace := _pace_s(row.accepted_s, now)) else None,
-            "battery_percent": row.health.battery_percent if row.health else None,
-            "temperature_c": row.health.battery_c if row.health else None,
+            "battery_percent": row.vitals.battery_percent,
+            "temperature_c": row.vitals.temperature_c,
             "why": why,
         }
 

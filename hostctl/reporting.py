@@ -10,16 +10,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.files import write_whole
 from analysis.homes import at_home
 from analysis.store import Run
 from capture.screen import rectify
 from device_agents.decode import DECODERS, RGB
-from device_agents.errors import BadInput
+from device_agents.errors import BadInput, pick
 from device_agents.records import Environment
 from hostctl.label_names import read_names
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from analysis.formats import Findings
 
 MOST_LISTED = 50
 PASSING = ("free_bytes", "temperature_c", "utc", "monotonic_s")  # of a moment, not of a device
@@ -32,7 +35,7 @@ def summarise(run: Run) -> dict[str, Any]:
 
     missing = [step.key for step in run.steps_missing(sys.maxsize)]
     failures = [f"{row.where}: {row.reason}" for row in run.failures().itertuples()]
-    predictions = _in_order(run)
+    predictions = in_order(run)
     numbers = study(predictions).summary if len(predictions) else {"scenes": len(run.scenes()), "predictions": 0}
     attempts = run.attempts()
     return {
@@ -53,37 +56,73 @@ def report_run(
     across: Sequence[str] = (),
     item: Sequence[str] = ("scene", "angle", "repeat"),
     top_n: int = 1,
+    formats: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write a run's report and give its summary with the path as "report".
 
     With ``across`` (columns of the predictions table, such as angle or repeat) the instability between those
     conditions is added as "cut", for the items that ``item`` names, right if among the first ``top_n`` labels.
-    Raises BadInput if the run has no predictions, or no such column.
+    ``formats``: keys of analysis.formats.FORMATS that are written beside it; "files" has their paths by name.
+    Raises BadInput if the run has no predictions, or no such column or format.
     """
+    from analysis.formats import FORMATS
     from analysis.report import write_report
-    from analysis.tables import study
 
+    writers = {name: pick(FORMATS, name, what="format") for name in formats}
     with Run.open(folder, write=False) as run:
-        predictions = _in_order(run)
-        if predictions.empty:
-            raise BadInput(f"{folder}: expected predictions, got none; run `instability predict {folder} --model NAME`")
-        found = study(predictions)
+        told = findings(run)
         path = write_report(
             folder / "report",
-            study=found,
+            study=told.study,
             load_picture=_Pictures(run),
             load_scene=_Scenes(run),
-            names=read_names(folder),
+            names=told.names,
             provenance=_provenance(run),
-            failures=_failures(run),
-            title=str(run.settings.get("lab", folder.name)),
-            virtual=is_virtual(run),
+            failures=told.failures,
+            sections=told.sections,
+            lacking=told.lacking,
+            title=told.title,
+            virtual=told.virtual,
         )
-        cut = {"cut": _cut(predictions, found.table, across, item, top_n)} if across else {}
-        return {**summarise(run), **cut, "report": str(path)}
+        files = {}
+        for name, (file, write) in writers.items():
+            write_whole(folder / "report" / file, write(told).encode("utf-8"))
+            files[name] = str(folder / "report" / file)
+        cut = {"cut": _cut(in_order(run), told.study.table, across, item, top_n)} if across else {}
+        return {**summarise(run), **cut, "report": str(path), "files": files}
 
 
-def _in_order(run: Run) -> pd.DataFrame:
+def report_text(folder: Path, form: str) -> str:
+    """Give a run's report in a form of analysis.formats.FORMATS as text; nothing is written.
+
+    Raises BadInput for an unknown form, or a run without predictions.
+    """
+    from analysis.formats import FORMATS
+
+    _, write = pick(FORMATS, form, what="format")
+    with Run.open(folder, write=False) as run:
+        return write(findings(run))
+
+
+def findings(run: Run) -> Findings:
+    """Work out all that a report of the run tells; raises BadInput if it has no predictions."""
+    from analysis.formats import Findings
+    from analysis.sections import NOTED, make_sections
+    from analysis.tables import study
+
+    predictions = in_order(run)
+    if predictions.empty:
+        raise BadInput(
+            f"{run.folder}: expected predictions, got none; run `instability predict {run.folder} --model NAME`"
+        )
+    found = study(predictions)
+    notes = {name: run.note(name) for name in NOTED}
+    sections, lacking = make_sections(found, predictions=predictions, notes=notes)
+    title = str(run.settings.get("lab", run.folder.name))
+    return Findings(title, found, sections, lacking, _failures(run), read_names(run.folder), is_virtual(run))
+
+
+def in_order(run: Run) -> pd.DataFrame:
     """The predictions at home, devices in the order of their places on the mount, whichever photograph came first."""
     return at_home(run.predictions()).sort_values(["order", "place", "picture"], ignore_index=True)
 

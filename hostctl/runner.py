@@ -26,6 +26,7 @@ from hostctl.examine import Examine, examine
 from hostctl.lab import SessionSettings
 
 FAILURES_IN_A_ROW = 3  # after so many, a device sits out the rest of this session
+LEFT_OUT = "left out"
 IN_FLIGHT_PER_DEVICE = 3  # photographs on their way home; beyond it the next scene waits
 
 
@@ -50,6 +51,19 @@ class Event:
     end_s: float
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of an attempt at a step: "ok", "rejected" or "failed" and why; LEFT_OUT: its device takes no more part.
+
+    ``thumbnail`` is the sha256 of an accepted photograph's thumbnail.
+    """
+
+    step: Step
+    status: str
+    reason: str = ""
+    thumbnail: str = ""
+
+
 @dataclass
 class Session:
     """One call of the runner: its parts, and what it has learnt while running (attempts, failing devices, timeline)."""
@@ -66,6 +80,7 @@ class Session:
     clock: Callable[[], float] = time.monotonic
     progress: Callable[[int, int, str], None] = lambda done, total, note: None
     move: Callable[[int], None] = lambda angle: None
+    told: Callable[[Outcome], None] = lambda outcome: None
     accepted: int = 0
     attempts: dict[str, int] = field(default_factory=dict)
     timeline: list[Event] = field(default_factory=list)
@@ -158,7 +173,7 @@ def _bring_home(session: Session, photograph: Photograph, slots: threading.Bound
     step = photograph.step
     start = session.clock()
     try:
-        reason = collect(
+        reason, thumbnail = collect(
             photograph,
             limits=session.limits,
             examine=session.examine,
@@ -166,6 +181,7 @@ def _bring_home(session: Session, photograph: Photograph, slots: threading.Bound
             spool=session.spool,
             clock=session.clock,
         )
+        session.told(Outcome(step, "rejected" if reason else "ok", reason, thumbnail))
     except DeviceError as problem:
         reason = str(problem)
         _failed(session, step, reason, photograph.started_utc, photograph.durations)
@@ -184,10 +200,12 @@ def _bring_home(session: Session, photograph: Photograph, slots: threading.Bound
 def _failed(session: Session, step: Step, reason: str, started_utc: str, durations: dict[str, float]) -> None:
     """Record a failed attempt; a device that fails too often in a row sits out the rest of this session."""
     session.run.add_attempt(step.key, "failed", reason=reason, started_utc=started_utc, durations=durations)
+    session.told(Outcome(step, "failed", reason))
     with session.lock:
         count = session.failures_in_a_row[step.device] = session.failures_in_a_row.get(step.device, 0) + 1
         if count >= FAILURES_IN_A_ROW and step.device not in session.out:
             session.out[step.device] = reason
+            session.told(Outcome(step, LEFT_OUT, f"left out after {count} failures in a row: {reason}"))
             session.run.add_failure(f"device {step.device}", f"{count} failures in a row, left out: {reason}")
 
 

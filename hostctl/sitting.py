@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from analysis.store import Run, check_space
+from capture.raw import RAW_SUFFIXES
 from device_agents.errors import DeviceError
 from device_agents.predict import default_environment, hash_file
 from device_agents.records import Scene, Step
 from device_agents.sidecar import Sidecar
+from hostctl.dashboard import Live
 from hostctl.device import Device, clock_offset_s
 from hostctl.examine import examiners
 from hostctl.grid import Assignment, predict_run
@@ -26,6 +28,7 @@ from hostctl.lab import Lab
 from hostctl.laboratory import Laboratory, opened
 from hostctl.plans import sweep
 from hostctl.printing import Progress
+from hostctl.progress_board import Board
 from hostctl.reporting import summarise
 from hostctl.runner import Session, run_session
 from hostctl.transport import LocalTransport
@@ -58,19 +61,40 @@ def sit(lab: Lab, *, scenes: Sequence[Scene], out: Path, model: str | None, prog
         run.renew_attempts()
         missing = run.steps_missing()
         owing = _owing(run, lab, chosen)
-        if missing or owing:
-            names = sorted({step.device for step in missing} | set(owing))
-            by_name = {scene.scene: scene for scene in scenes}
-            said = partial(progress, "screen", 0, 0)
-            with opened(lab, folder=out / "lab", waiting=said, names=names, scenes=by_name) as laboratory:
-                devices = _note_devices(run, lab, laboratory)
-                if missing:
-                    _photograph(run, lab, laboratory, devices, scenes, missing, progress)
-                if chosen:
-                    _predict(run, chosen, _agents(run, devices, chosen), "on devices", progress)
+        if not (missing or owing or (chosen and _unpredicted(run, _host(lab, chosen)))):
+            return summarise(run)
+        by_name = {scene.scene: scene for scene in scenes}
+        model_name = chosen.sidecar.name if chosen else ""
+        needed = bool(missing or owing)
+        with Live(run, lab, model=model_name, scenes=by_name, photographing=needed, progress=progress) as live:
+            if needed:
+                names = sorted({step.device for step in missing} | set(owing))
+                _with_devices(run, lab, chosen, scenes, missing, names, live)
+            if chosen:
+                _predict(run, chosen, [_host(lab, chosen)], "predictions", live.progress)
+            result = summarise(run)
+            live.end(result)
+        return result
+
+
+def _with_devices(
+    run: Run,
+    lab: Lab,
+    chosen: Chosen | None,
+    scenes: Sequence[Scene],
+    missing: Sequence[Step],
+    names: Sequence[str],
+    live: Live,
+) -> None:
+    """Do what needs the named devices: the missing photographs, and the predictions that they make themselves."""
+    said = partial(live.progress, "screen", 0, 0)
+    with opened(lab, folder=run.folder / "lab", waiting=said, names=names, display=live.display) as laboratory:
+        devices = _note_devices(run, lab, laboratory, live.board)
+        if missing:
+            with live.watching(devices):
+                _photograph(run, lab, laboratory, devices, scenes, missing, live.progress, live.board)
         if chosen:
-            _predict(run, chosen, [_host(lab, chosen)], "predictions", progress)
-        return summarise(run)
+            _predict(run, chosen, _agents(run, devices, chosen, live.board), "on devices", live.progress)
 
 
 def _settings(lab: Lab) -> dict[str, Any]:
@@ -110,7 +134,15 @@ def _owing(run: Run, lab: Lab, chosen: Chosen | None) -> list[str]:
     return [name for name in agents if any(one.picture not in done for one in run.picture_records({"device": name}))]
 
 
-def _note_devices(run: Run, lab: Lab, laboratory: Laboratory) -> list[Device]:
+def _unpredicted(run: Run, assignment: Assignment) -> bool:
+    """Whether any photograph of an assignment has no prediction in its environments."""
+    if not assignment.devices:
+        return False
+    blocks = run.missing_predictions(assignment.environments, where={"device": assignment.devices})
+    return any(picture.suffix not in RAW_SUFFIXES for block, _ in blocks for picture in block)
+
+
+def _note_devices(run: Run, lab: Lab, laboratory: Laboratory, board: Board | None = None) -> list[Device]:
     """Record what each device says of itself, and those that are out of reach; give those that answer.
 
     Raises DeviceError if none does.
@@ -122,15 +154,17 @@ def _note_devices(run: Run, lab: Lab, laboratory: Laboratory) -> list[Device]:
         run.add_device(device.name, {**settings, **device.identify()}, clock_offset_s(device.transport))
 
     for name, reason in laboratory.failures.items():
-        _fail(run, name, reason)
-    able, failures = _able(run, laboratory.devices, note)
+        _fail(run, name, reason, board)
+    able, failures = _able(run, laboratory.devices, note, board)
     if not able:
         reasons = "\n".join(f"  - {name}: {reason}" for name, reason in {**laboratory.failures, **failures}.items())
         raise DeviceError(f"expected at least one device, none can be reached:\n{reasons}")
     return able
 
 
-def _able(run: Run, devices: Sequence[Device], deed: Callable[[Device], object]) -> tuple[list[Device], dict[str, str]]:
+def _able(
+    run: Run, devices: Sequence[Device], deed: Callable[[Device], object], board: Board | None = None
+) -> tuple[list[Device], dict[str, str]]:
     """Do something with each device; give those that it worked with, and the reasons of the others, also recorded."""
     able, failures = [], {}
     for device in devices:
@@ -138,14 +172,16 @@ def _able(run: Run, devices: Sequence[Device], deed: Callable[[Device], object])
             deed(device)
         except DeviceError as problem:
             failures[device.name] = str(problem)
-            _fail(run, device.name, str(problem))
+            _fail(run, device.name, str(problem), board)
         else:
             able.append(device)
     return able, failures
 
 
-def _fail(run: Run, name: str, reason: str) -> None:
+def _fail(run: Run, name: str, reason: str, board: Board | None) -> None:
     run.add_failure(f"device {name}", reason)
+    if board:
+        board.trouble(name, reason)
     log.warning("%s: %s", name, reason)
 
 
@@ -157,6 +193,7 @@ def _photograph(
     scenes: Sequence[Scene],
     missing: Sequence[Step],
     progress: Progress,
+    board: Board | None = None,
 ) -> None:
     """Take the missing photographs with the devices whose cameras open; each is left as it was found."""
     spool = run.folder / "lab" / "spool"
@@ -175,8 +212,10 @@ def _photograph(
             progress=partial(_report, progress),
             move=partial(_move, lab, laboratory),
         )
+        if board:
+            session.told = board.tell
         try:
-            session.devices, _ = _able(run, devices, lambda device: device.shutter.prepare())
+            session.devices, _ = _able(run, devices, lambda device: device.shutter.prepare(), board)
             ready = {device.name for device in session.devices}
             run_session(session, [step for step in missing if step.device in ready])
         finally:
@@ -210,7 +249,7 @@ def _move(lab: Lab, laboratory: Laboratory, angle: int) -> None:
             )
 
 
-def _agents(run: Run, devices: Sequence[Device], chosen: Chosen) -> list[Assignment]:
+def _agents(run: Run, devices: Sequence[Device], chosen: Chosen, board: Board) -> list[Assignment]:
     """One assignment for each device that predicts by itself, in the runtime that it has."""
     made = []
 
@@ -220,7 +259,7 @@ def _agents(run: Run, devices: Sequence[Device], chosen: Chosen) -> list[Assignm
             version = device.agent.runtime_version(environment.runtime)
             made.append(Assignment((replace(environment, runtime_version=version),), (device.name,), device.agent))
 
-    _able(run, devices, assign)
+    _able(run, devices, assign, board)
     return made
 
 

@@ -25,12 +25,12 @@ def so_far(folder: Path) -> dict[str, Any]:
 
     Where it cannot be worked out, "problem" says why, and only "predictions" stands beside it.
     """
+    from analysis.homes import at_home
     from analysis.store import Run
     from analysis.tables import study
-    from hostctl.reporting import in_order
 
     with Run.open(folder, write=False) as run:
-        predictions = in_order(run)
+        predictions = at_home(run.predictions()).sort_values(["order", "place", "picture"], ignore_index=True)
     if predictions.empty:
         return {"predictions": 0, "problem": "nothing is predicted yet"}
     try:
@@ -59,6 +59,7 @@ class SoFar:
     def __init__(self, folder: Path) -> None:
         """Name the run's folder."""
         self._folder = folder
+        self._stopped = False
         self._child: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> SoFar:
@@ -68,12 +69,21 @@ class SoFar:
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the process and wait for it."""
+        self.stop()
         if self._child is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._child.communicate(timeout=END_TIMEOUT_S)
 
+    def stop(self) -> None:
+        """End the process now, in the middle of its work if need be; an ask() that waits comes back with a problem."""
+        self._stopped = True
+        if self._child is not None:
+            self._child.terminate()  # it only reads, so nothing is left half done
+
     def ask(self) -> dict[str, Any]:
         """Give so_far() of the run now; if the process has died, its "problem" says so."""
+        if self._stopped:
+            return {"predictions": 0, "problem": "stopped"}
         if self._child is None:
             # A session of its own keeps the terminal's Ctrl-C away; the end of its input ends it.
             self._child = subprocess.Popen(

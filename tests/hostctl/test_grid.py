@@ -179,3 +179,12 @@ def test_jobs_are_made_as_they_are_needed(tmp_path, model, monkeypatch):
         work(run, model, environments(model), progress=said)
     assert waiting[1] == (4, 1)
     assert len(made) == 8
+
+
+@pytest.mark.parametrize(
+    ("pictures", "environments", "size"),
+    [(200, 88, 4), (200, 1, 32), (10, 1000, 4), (1_000_000, 20, 250), (50_000, 400, 12), (1_000_000, 1, 250)],
+)
+def test_a_shard_is_small_in_a_small_run_and_grows_with_a_large_one(pictures, environments, size):
+    assert grid._block(pictures, environments) == size
+    assert pictures / size < 1.1 * grid.MOST_SHARDS
