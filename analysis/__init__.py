@@ -30,6 +30,8 @@ Numbers
     pixel_differences  differences of pixels, by channel and against edges
     rank_measures, score_distances, latency   what conditions are compared by
     degenerate, alignment   variants left out; 1,000 against 1,001 classes
+    bisect        minimal swaps of stages, and blame against chance
+    coded         text columns as numbers into a short list of texts
     cells         the cells of two machines compared
     identify, readings   which candidate made these pixels; how values may be read
     tables        all tables of a study, and its summary for JSON

@@ -1,7 +1,7 @@
 """The front door and the laboratory.
 
-cli            the command line: cli_rack, cli_models, cli_pictures, cli_findings hold its commands, cli_command what
-               one is; printing lays out what a person reads; commands holds each command as a function
+cli            the command line: cli_rack, cli_models, cli_pictures, cli_findings and cli_causes hold its commands,
+               cli_command what one is; printing lays out what a person reads; commands holds each command as a function
 demo           the main job on a virtual rack
 lab            lab.toml -> Lab; laboratory opens it; inspection checks its devices
 plans          generators of steps; sitting does a lab's session; runner is its loop
@@ -16,6 +16,9 @@ developing     raws x ISPs x codecs into a run; development is the command aroun
 noise_pictures what each noise does to a picture; difference_map where two differ; noise_page their pages
 datasets       labelled pictures written out by variants; prepared predicts them without resizing again
 tabling        a table of the papers from a run
+explaining     which stage turned an answer over: flips finds them, ways, explain, layers and layer_cuts compute,
+               explained and explain_page show
+identifying    which variants made these pixels; pixel_files reads them
 variants       every family, the libraries behind it, and what is alike on this machine
 reporting      from a run to its summary and its report; label_names keeps the words for people
 virtual/       phones that speak ADB, boards behind SSH, the screen that their cameras see

@@ -11,10 +11,16 @@ import sys
 from collections.abc import Sequence
 
 from device_agents.errors import KitError
-from hostctl import cli_findings, cli_models, cli_pictures, cli_rack
+from hostctl import cli_causes, cli_findings, cli_models, cli_pictures, cli_rack
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
-COMMANDS = (*cli_rack.COMMANDS, *cli_models.COMMANDS, *cli_pictures.COMMANDS, *cli_findings.COMMANDS)
+COMMANDS = (
+    *cli_rack.COMMANDS,
+    *cli_models.COMMANDS,
+    *cli_pictures.COMMANDS,
+    *cli_findings.COMMANDS,
+    *cli_causes.COMMANDS,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -47,39 +47,6 @@ def _run_report(options: argparse.Namespace) -> int:
     )
 
 
-def _identify_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("picture", type=Path, help="the picture file that the app was given")
-    parser.add_argument("pixels", type=Path, help=".npy, .png, .json, or a folder of a probe's outputs")
-    parser.add_argument("--probe", type=Path, help="the probe.json of the files that gave the pixels")
-    parser.add_argument("--shape", type=_shape, default=(), help="of a flat list of values, such as 1,224,224,3")
-    parser.add_argument(
-        "--among", action="append", default=[], metavar="FAMILY=VARIANT,...", help="search only these; may be repeated"
-    )
-    parser.add_argument("--contract", type=Path, metavar="DIR", help="write the preprocessing contract and code here")
-    parser.add_argument("--model", help="whose sidecar the contract follows (default: what was found)")
-
-
-def _shape(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in comma_list(text))
-
-
-def _run_identify(options: argparse.Namespace) -> int:
-    from hostctl import commands
-    from hostctl.pixel_files import identified_text
-
-    found = commands.identify(
-        options.picture,
-        options.pixels,
-        probe=options.probe,
-        shape=options.shape,
-        among=options.among,
-        contract=options.contract,
-        model=options.model,
-    )
-    print_result(options, found, identified_text)
-    return 1 if found["answer"] == "unknown" else 0
-
-
 COMMANDS = (
     Command(
         "report",
@@ -87,12 +54,5 @@ COMMANDS = (
         "report runs/demo",
         _report_options,
         _run_report,
-    ),
-    Command(
-        "identify",
-        "say which decoder, resizer, ... turned a picture into pixels",
-        "identify photo.jpg tensor.npy",
-        _identify_options,
-        _run_identify,
     ),
 )

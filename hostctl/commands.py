@@ -252,3 +252,22 @@ def probe_model(model: str, *, out: Path | None = None, kind: str = "identity") 
     probe = write_probe(path, folder, kind=kind)
     files = len({one[0] for one in probe.pieces})
     return {"model": str(path), "kind": kind, "files": files, "probe": str(folder / "probe.json")}
+
+
+def explain(
+    run: Path,
+    *,
+    item: str = "",
+    between: Sequence[str] = (),
+    models: Sequence[str] = (),
+    out: Path | None = None,
+    draws: int = 39,
+    seed: int = 0,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Explain the flips of an item, or all of a run's: a page each, and the stages counted; see explain_run."""
+    from hostctl.explaining import explain_run
+
+    return explain_run(
+        run, item=item, between=between, models=models, out=out, draws=draws, seed=seed, progress=progress
+    )

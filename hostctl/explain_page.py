@@ -106,6 +106,8 @@ def remarks(found: Explained) -> list[str]:
             lines.append(f"{key}: what was recorded is not what this host computes, from its {again['differs']} on.")
     if found.fixed:
         lines.append(f"Not swappable on this host, being of other machines or versions: {', '.join(found.fixed)}.")
+    if found.layers_note:
+        lines.append(f"The layers could not be compared: {found.layers_note}.")
     for direction, search in found.searches.items():
         if search.complete_to < len([stage for stage in found.stages if stage not in found.fixed]):
             lines.append(f"{direction}: searched completely up to swaps of {search.complete_to} stages at once.")

@@ -26,7 +26,7 @@ class Explained:
     much the two ways differ after each of file, pixels, resized, tensor and scores; first: the first of them that
     differs. again: for each side, the first fingerprint in which this host's work is not what the run recorded ("" if
     none), and whether the label is. norms: where and by how much B's variant of a stage changes way A. layers: rows of
-    hostctl.layers, where the runtime or the model restores.
+    hostctl.layers, where the runtime or the model restores; layers_note: why there are none then.
     """
 
     flip: Flip
@@ -45,6 +45,7 @@ class Explained:
     inferences: int
     seconds: float
     layers: list[dict[str, Any]] = field(default_factory=list)
+    layers_note: str = ""
 
 
 def flip_row(found: Explained, page: Path) -> dict[str, Any]:
@@ -61,6 +62,7 @@ def flip_row(found: Explained, page: Path) -> dict[str, Any]:
         "swaps": swap_rows(found.tested),
         "searched": {key: {"tried": one.tried, "complete_to": one.complete_to} for key, one in found.searches.items()},
         "layers": found.layers,
+        "layers_note": found.layers_note,
         "inferences": found.inferences,
         "seconds": found.seconds,
         "page": str(page),

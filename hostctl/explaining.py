@@ -138,7 +138,7 @@ def explain_flip(
             for swap in search.minimal[:MOST_TESTED]:
                 ends = base, hybrid(base, other, swap)
                 tested.append(_test(bench, flip, direction, swap, ends, draws, seed))
-    layers = _layers(bench, flip, tested, (answers[0], answers[1]))
+    layers, layers_note = _layers(bench, flip, tested, (answers[0], answers[1]))
     cause = find_cause(tested) if reproduced else Cause(ELSEWHERE)
     return Explained(
         flip=flip,
@@ -157,6 +157,7 @@ def explain_flip(
         inferences=bench.computed,
         seconds=time.perf_counter() - start_s,
         layers=layers,
+        layers_note=layers_note,
     )
 
 
@@ -188,11 +189,13 @@ def _test(bench: Bench, flip: Flip, direction: str, swap: Swap, ends: tuple[Way,
     return Trial(direction, swap, after.label, after.chance, measured, norm, same, lost, len(some))
 
 
-def _layers(bench: Bench, flip: Flip, tested: Sequence[Trial], answers: tuple[Answer, Answer]) -> list[dict[str, Any]]:
-    """Where in the network the answer turns, if the smallest swap towards A is of the runtime or the model."""
+def _layers(
+    bench: Bench, flip: Flip, tested: Sequence[Trial], answers: tuple[Answer, Answer]
+) -> tuple[list[dict[str, Any]], str]:
+    """Where in the network the answer turns, if a swap to A is of the runtime or the model; or why not."""
     swaps = [one.swap for one in tested if one.direction == TO_A and {"runtime", "model"} & set(one.swap)]
     if not swaps:
-        return []
+        return [], ""
     way = flip.b.way
     reached = _reaching(flip, answers, answers[0])
 
@@ -201,9 +204,10 @@ def _layers(bench: Bench, flip: Flip, tested: Sequence[Trial], answers: tuple[An
         return answer.label, reached(answer)
 
     try:
-        return substitute(bench.half(hybrid(way, flip.a.way, swaps[0])), bench.half(way), restores)
-    except (BadInput, MissingExtra):  # a model of another kind, or onnx is absent: the layers stay unknown
-        return []
+        rows = substitute(bench.half(hybrid(way, flip.a.way, swaps[0])), bench.half(way), restores)
+    except (BadInput, MissingExtra) as problem:  # such as a model of another kind: the rest of the answer stands
+        return [], str(problem)
+    return rows, "" if rows else "the two models' graphs do not match"
 
 
 def _norms(bench: Bench, a: Way, b: Way, stages: Sequence[str]) -> dict[str, tuple[str, float]]:

@@ -140,9 +140,9 @@ def _items(table: pd.DataFrame, keys: Sequence[str], item: str) -> Iterator[pd.D
         table = table[(names == item) | names.str.startswith(item.rstrip("|") + "|")]
         if table.empty:
             raise BadInput(f"expected an item such as {_list(list(dict.fromkeys(names)), 3)}, got '{item}'")
-    for _, part in table.groupby("item", sort=False):
-        if part["label_1"].nunique() > 1:
-            yield part
+    several = table.groupby("item", sort=False)["label_1"].transform("nunique") > 1
+    for _, part in table[several].groupby("item", sort=False):
+        yield part
 
 
 def _pairs(run: Run, part: pd.DataFrame, names: Mapping[str, str], base: str, between: Sequence[str]) -> Iterator[Flip]:

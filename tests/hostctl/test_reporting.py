@@ -7,7 +7,8 @@ import pytest
 
 from analysis.store import Run
 from device_agents.errors import BadInput
-from hostctl.reporting import report_run, summarise
+from hostctl.reporting import report_run, report_text, summarise
+from tests.hostctl.drawn_runs import draw_run
 
 STORED = Path(__file__).parents[1] / "data" / "run-v1"
 
@@ -52,3 +53,27 @@ def test_an_unknown_column_and_a_run_without_predictions_are_refused(folder, tmp
         pass
     with pytest.raises(BadInput, match="expected predictions, got none; run `instability predict"):
         report_run(tmp_path / "empty")
+
+
+def test_the_other_formats_stand_beside_the_page_or_come_as_text(folder):
+    files = report_run(folder, formats=["md", "json", "junit"])["files"]
+    assert {name: Path(path).name for name, path in files.items()} == {
+        "md": "report.md",
+        "json": "report.json",
+        "junit": "report.xml",
+    }
+    for name, path in files.items():
+        assert report_text(folder, name) == Path(path).read_text("utf-8")
+        assert str(folder) not in Path(path).read_text("utf-8")
+    with pytest.raises(BadInput, match="unknown format 'pdf'"):
+        report_run(folder, formats=["pdf"])
+
+
+def test_a_run_without_devices_compares_its_environments(tmp_path):
+    answers = {"host": {n: ["cat", "dog" if n < 2 else "cat"] for n in range(6)}}
+    run = draw_run(tmp_path / "run", answers, environments=({}, {"decoder": "opencv"}))
+    found = report_run(run)
+    assert (found["compared"], found["instability"]["unstable"]) == ("environment", 2)
+    page = Path(found["report"]).read_text("utf-8")
+    assert "across these two conditions" in page
+    assert "Raw against the device" in page[page.index("Not computed") :]
