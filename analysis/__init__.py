@@ -31,6 +31,12 @@ Numbers
     rank_measures, score_distances, latency   what conditions are compared by
     degenerate, alignment   variants left out; 1,000 against 1,001 classes
     bisect        minimal swaps of stages, and blame against chance
+    attribution, attribution_intervals, attribution_answers, attribution_plot   shares of instability by stage
+    effective     the default interval: how many independent items clustered ones are worth
+    significance, accuracy_tests   tests of instability, and of accuracy
+    population, sequential   intervals for such devices, and under optional stopping
+    planning, simulate   sizes of studies, and studies with known answers
+    ties          answers whose two best scores are equal
     coded         text columns as numbers into a short list of texts
     cells         the cells of two machines compared
     identify, readings   which candidate made these pixels; how values may be read

@@ -39,10 +39,14 @@ class Interval:
 
 @dataclass(frozen=True)
 class Totals:
-    """What an interval needs: for each cluster the sum of its items' values and their number, float64 (clusters,)."""
+    """What an interval needs of each cluster, float64 (clusters,): its values' sum, their number, and sum of squares.
+
+    Without squares the values are 0 or 1.
+    """
 
     sums: Array
     sizes: Array
+    squares: Array | None = None
 
     @property
     def rate(self) -> float:
@@ -55,7 +59,7 @@ def rate_interval(
     clusters: ArrayLike | None = None,
     *,
     level: float = 0.95,
-    method: str = "korn-graubard",
+    method: str = "effective-beta",
     rng: np.random.Generator | None = None,
 ) -> Interval:
     """Give the interval of a mean of values between 0 and 1 (marks, or shares such as a pairwise disagreement).
@@ -81,9 +85,10 @@ def cluster_totals(values: ArrayLike, clusters: ArrayLike | None) -> Totals:
             "expected a list of values between 0 and 1; leave missing ones out before asking for an interval"
         )
     if clusters is None:
-        return Totals(found, np.ones(len(found)))
+        return Totals(found, np.ones(len(found)), np.square(found))
     codes = _codes(clusters, len(found))
-    return Totals(np.bincount(codes, weights=found).astype(np.float64), np.bincount(codes).astype(np.float64))
+    sums, squares = (np.bincount(codes, weights=some).astype(np.float64) for some in (found, np.square(found)))
+    return Totals(sums, np.bincount(codes).astype(np.float64), squares)
 
 
 def clopper_pearson(events: float, trials: float, *, level: float = 0.95) -> tuple[float, float]:
@@ -173,6 +178,14 @@ def _exact(totals: Totals, level: float, rng: np.random.Generator | None) -> tup
     return clopper_pearson(float(totals.sums.sum()), float(totals.sizes.sum()), level=level)
 
 
+def _effective_beta(totals: Totals, level: float, rng: np.random.Generator | None) -> tuple[float, float]:
+    """From the exact interval where events are few to Jeffreys' where they are many, at an effective size."""
+    from analysis.effective import effective_beta
+
+    low, high = effective_beta(totals.sums, totals.sizes, totals.squares, level=level)
+    return float(low), float(high)
+
+
 def _korn_graubard(totals: Totals, level: float, rng: np.random.Generator | None) -> tuple[float, float]:
     """Clopper-Pearson at the effective sample size; for clusters of one item it is the exact interval."""
     size = effective_size(totals, level=level)
@@ -196,6 +209,7 @@ def _bootstrap(totals: Totals, level: float, rng: np.random.Generator | None) ->
 Method = Callable[[Totals, float, Any], tuple[float, float]]
 
 METHODS: dict[str, Method] = {
+    "effective-beta": _effective_beta,
     "korn-graubard": _korn_graubard,
     "clopper-pearson": _exact,
     "cluster-bootstrap": _bootstrap,

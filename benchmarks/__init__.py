@@ -9,6 +9,7 @@ grid           many environments of one model, against the work that none can av
 isp            the kit's own ISP against LibRaw's AHD, 12 megapixels
 memory         peak memory of a grid over 200 and over 2,000 files
 analysis       loading 20 million predictions and computing their instability with its interval
+report         the report of a drawn run of 10,000 pictures: seconds, and the size of the page
 
 large_run        draws the run for that (no bench)
 drawn_scenes     draws labelled scenes (no bench); drawing holds its tools

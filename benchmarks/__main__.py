@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("command_line", "transfer", "controller", "demo", "grid", "isp", "memory", "analysis", "mutations")
+NAMES = ("command_line", "transfer", "controller", "demo", "grid", "isp", "memory", "analysis", "report", "mutations")
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

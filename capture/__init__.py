@@ -2,7 +2,7 @@
 
 scenes           scenes from a folder or CSV
 screen           the painted frame, and the proof read back from a photograph; frame_code and markers are its parts
-display          the screen's server; display_state, display_http, frames and screen_report are its parts
+display          the screen's server; display_access, display_state, display_http, frames, screen_report are its parts
 display_page/    the page that the server shows
 scene_layouts    ImageNet's and COCO's layouts of labelled pictures
 raw, tiff_tags   raw files of any camera read, DNG written

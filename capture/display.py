@@ -8,8 +8,6 @@ GET  /state               what is wrong now, if anything POST /show    a device 
 
 from __future__ import annotations
 
-import hmac
-import ipaddress
 import itertools
 import secrets
 import threading
@@ -18,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from capture.display_access import OWNER, cookie_name, known_origin, reachable_name, visitor
 from capture.display_state import Display, Shown
 from capture.screen import Layout
 from capture.screen_report import ScreenReport, read_report
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
     from capture.display_http import CleanServer
 
 PAGE = Path(__file__).parent / "display_page"
-HEADER = "X-Display-Token"
 MOST_BODY_BYTES = 65536
 ASKED_STIMULI = 1 << 23  # scenes that devices ask for are numbered from here; plans count from 0
 ASKED_TIMEOUT_S = 30.0
@@ -50,24 +48,30 @@ def create_app(
     scenes: Mapping[str, Scene] | None = None,
     blueprints: Iterable[Blueprint] = (),
     hosts: Iterable[str] = (),
+    guests: Mapping[str, str] | None = None,
 ) -> Flask:
     """Make the WSGI application around a display.
 
     Every address asks for the ``token`` (query, header X-Display-Token, or the cookie that the page sets). With
     ``scenes`` devices may ask for one by name. ``blueprints`` add pages from above under the same rules. ``hosts`` are
-    names, besides localhost and any IP address, under which the server may be called.
+    names, besides localhost and any IP address, under which the server may be called. ``guests`` gives a blueprint by
+    its name a token of its own, which opens nothing but that blueprint, and at / its endpoint "page".
     """
-    from flask import Flask, jsonify, request
+    from flask import Flask, g, jsonify, request
 
     app = Flask("capture.display", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = MOST_BODY_BYTES
     names = frozenset(name.lower() for name in hosts)
+    tokens = {OWNER: token, **(guests or {})}
 
     @app.before_request
     def check() -> tuple[str, int] | None:
-        if not _known_origin(request, names):
+        if not known_origin(request, names):
             return "unknown host or origin\n", 403
-        return None if _has_token(request, token) else ("the token is missing or wrong\n", 401)
+        g.visitor = visitor(request, tokens)
+        if g.visitor is None or (g.visitor not in (OWNER, request.blueprint) and request.path != "/"):
+            return "the token is missing or wrong\n", 401
+        return None
 
     @app.after_request
     def secure(response: Response) -> Response:
@@ -79,7 +83,7 @@ def create_app(
     def refuse(problem: KitError) -> tuple[Response, int]:
         return jsonify(error=str(problem)), 400 if isinstance(problem, BadInput) else 503
 
-    _add_page(app, token)
+    _add_page(app, tokens)
     _add_link(app, display)
     if scenes is not None:
         _add_asking(app, display, scenes)
@@ -88,15 +92,17 @@ def create_app(
     return app
 
 
-def _add_page(app: Flask, token: str) -> None:
-    """Add the page and its two files."""
-    from flask import Response, request
+def _add_page(app: Flask, tokens: Mapping[str, str]) -> None:
+    """Add the page and its two files; a guest's token gives the guest's page in its place."""
+    from flask import Response, g, make_response, request
 
     @app.get("/")
     def page() -> Response:
-        response = Response((PAGE / "index.html").read_bytes(), mimetype="text/html")
-        # Cookies know no ports: the port in the name keeps the displays of one machine apart.
-        response.set_cookie(_cookie(request), token, httponly=True, samesite="Strict")
+        if g.visitor == OWNER:
+            response = Response((PAGE / "index.html").read_bytes(), mimetype="text/html")
+        else:
+            response = make_response(app.view_functions[f"{g.visitor}.page"]())
+        response.set_cookie(cookie_name(request, g.visitor), tokens[g.visitor], httponly=True, samesite="Strict")
         return response
 
     @app.get("/page.js")
@@ -159,33 +165,6 @@ def _add_asking(app: Flask, display: Display, scenes: Mapping[str, Scene]) -> No
         return jsonify(scene=shown.scene, stimulus=shown.stimulus, sequence=shown.sequence)
 
 
-def _known_origin(request: Request, names: frozenset[str]) -> bool:
-    """Tell whether a request was meant for us: a name of ours in Host (against DNS rebinding), and no other Origin."""
-    host = request.host.lower()
-    name = host.rsplit(":", 1)[0] if host.rpartition(":")[2].isdigit() else host
-    if name != "localhost" and name not in names and not _is_address(name.strip("[]")):
-        return False
-    origin = request.headers.get("Origin")
-    return origin is None or origin.lower() == f"{request.scheme}://{host}"
-
-
-def _is_address(name: str) -> bool:
-    try:
-        ipaddress.ip_address(name)
-    except ValueError:
-        return False
-    return True
-
-
-def _has_token(request: Request, token: str) -> bool:
-    given = (request.args.get("token"), request.headers.get(HEADER), request.cookies.get(_cookie(request)))
-    return any(hmac.compare_digest(word.encode(), token.encode()) for word in given if word)
-
-
-def _cookie(request: Request) -> str:
-    return f"display-token-{request.environ['SERVER_PORT']}"
-
-
 def _body(request: Request) -> dict[str, Any]:
     body = request.get_json(silent=True)
     if not isinstance(body, dict):
@@ -214,6 +193,7 @@ class DisplayServer:
     put into the url if it is another. ``settle_ms`` is waited after each acknowledgement, since a frame that the
     browser has painted is not yet lit: two refreshes and the panel's response; a virtual screen needs less.
     A server started again with the same ``port`` and ``token`` gets its pages back without anyone touching them.
+    ``blueprints`` and ``guests`` are as for create_app; guest_url() is where a guest's page is.
     """
 
     def __init__(
@@ -226,12 +206,13 @@ class DisplayServer:
         settle_ms: float = 150.0,
         scenes: Mapping[str, Scene] | None = None,
         blueprints: Iterable[Blueprint] = (),
+        guests: Mapping[str, str] | None = None,
     ) -> None:
         self.token = token or secrets.token_urlsafe(24)
         self.display = Display(settle_s=settle_ms / 1e3)
         self.port = port
-        self._host, self._name = host, name or host
-        self._scenes, self._blueprints = scenes, tuple(blueprints)
+        self._host, self._name = host, name or reachable_name(host)
+        self._scenes, self._blueprints, self._guests = scenes, tuple(blueprints), dict(guests or {})
         self._server: CleanServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -240,7 +221,12 @@ class DisplayServer:
         from capture.display_http import CleanServer
 
         app = create_app(
-            self.display, token=self.token, scenes=self._scenes, blueprints=self._blueprints, hosts=(self._name,)
+            self.display,
+            token=self.token,
+            scenes=self._scenes,
+            blueprints=self._blueprints,
+            hosts=(self._name,),
+            guests=self._guests,
         )
         try:
             self._server = CleanServer(self._host, self.port, app)
@@ -265,7 +251,14 @@ class DisplayServer:
     @property
     def url(self) -> str:
         """The address to open on the screen, with the token."""
-        return f"http://{self._name}:{self.port}/?token={self.token}"
+        return self._url(self.token)
+
+    def guest_url(self, name: str) -> str:
+        """The address of a guest's page, with its token."""
+        return self._url(self._guests[name])
+
+    def _url(self, token: str) -> str:
+        return f"http://{self._name}:{self.port}/?token={token}"
 
     def show(
         self, scene: Scene, stimulus: int, *, next_scene: tuple[Scene, int] | None = None, timeout_s: float

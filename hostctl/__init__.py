@@ -1,7 +1,8 @@
 """The front door and the laboratory.
 
 cli            the command line: cli_rack, cli_models, cli_pictures, cli_findings and cli_causes hold its commands,
-               cli_command what one is; printing lays out what a person reads; commands holds each command as a function
+               cli_command what one is; printing lays out what a person reads; commands and findings hold each as a
+               function
 demo           the main job on a virtual rack
 lab            lab.toml -> Lab; laboratory opens it; inspection checks its devices
 plans          generators of steps; sitting does a lab's session; runner is its loop
@@ -18,8 +19,11 @@ datasets       labelled pictures written out by variants; prepared predicts them
 tabling        a table of the papers from a run
 explaining     which stage turned an answer over: flips finds them, ways, explain, layers and layer_cuts compute,
                explained and explain_page show
+attributing    shares of an instability by stage: players are the ways compared, attributing_text the answer
+study_plan     how large a study must be; until_width photographs until an interval is narrow
 identifying    which variants made these pixels; pixel_files reads them
 variants       every family, the libraries behind it, and what is alike on this machine
+dashboard      the live page: progress_board what a session has come to, so_far its result, vitals how devices are
 reporting      from a run to its summary and its report; label_names keeps the words for people
 virtual/       phones that speak ADB, boards behind SSH, the screen that their cameras see
 """

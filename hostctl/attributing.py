@@ -20,6 +20,8 @@ from analysis.verdicts import VERDICTS
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import BadInput
 from device_agents.predict import default_environment
+from device_agents.records import Environment
+from device_agents.sidecar import Sidecar
 from hostctl.developing import develop_run
 from hostctl.file_runs import run_of_files
 from hostctl.grid import Assignment, predict_run
@@ -87,16 +89,8 @@ def attribute_run(
 
     path, card = resolve_model(request.model, sidecar=request.sidecar, progress=partial(progress, "model", 0, 0))
     with _opened(run, scenes, out) as opened:
-        view = request.view or ("rectified-pillow" if opened.steps() else "whole")
-        base = default_environment(card, path, runtime=request.runtime, decoder=request.decoder, view=view)
-        base = as_prepared(base, card, opened.note("prepared"))
-        notes: list[str] = []
-        if request.conditions:
-            raws = not any(one.suffix not in RAW_SUFFIXES for one in opened.picture_records({"parent": ""}))
-            named = parse_ways(request.conditions, base, raws=raws)
-        else:
-            named, notes = ways_of_devices(opened, base)
-        notes += [VIRTUAL] * is_virtual(opened)
+        base = _base(opened, request, path, card)
+        named, notes = _named(opened, request.conditions, base)
         variants = variants_of(list(named.values()))
         plan = plan_cells(variants)
         ways = [way_of({**variants[0], **dict(zip(plan.players, way, strict=True))}, base) for way in plan.ways]
@@ -113,9 +107,8 @@ def attribute_run(
             )
         not_made = compute(opened, path, card, ways, cost, workers=request.workers, progress=progress)
         verdicts, clusters = read_verdicts(opened, ways)
-        found = _found(plan, verdicts, clusters)
         result |= {"dry_run": False, "not_made": not_made[:MOST_LISTED], "missing": int((verdicts == UNCOUNTED).sum())}
-        result |= found
+        result |= _found(plan, verdicts, clusters)
         opened.set_note(NOTE, {**(opened.note(NOTE) or {}), card.name: result})
         return result
 
@@ -162,7 +155,7 @@ def cost_text(result: Mapping[str, Any]) -> str:
 
 
 def compute(
-    run: Run, model: Path, card: Any, ways: Iterable[Way], cost: Cost, *, workers: int, progress: Progress
+    run: Run, model: Path, card: Sidecar, ways: Iterable[Way], cost: Cost, *, workers: int, progress: Progress
 ) -> list[str]:
     """Make the pictures and predictions that the ways lack; gives a line for each picture that could not be made."""
     failed = []
@@ -197,8 +190,10 @@ def read_verdicts(run: Run, ways: Sequence[Way]) -> tuple[Verdicts, np.ndarray[A
     places = table.groupby(list(WAY), sort=False, observed=True).ngroup().to_numpy()
     keys = table[list(WAY)].iloc[np.unique(places, return_index=True)[1]].itertuples(index=False, name=None)
     rows = np.array([numbers.get((str(d), str(i), str(c), str(e)), -1) for d, i, c, e in keys], dtype=np.int64)[places]
-    table, rows = table[rows >= 0].reset_index(drop=True), rows[rows >= 0]
-    items = group_codes(table, SHOT if by_device else (*SHOT, "root"))
+    item = list(SHOT if by_device else (*SHOT, "root"))
+    # Pictures are in the order in which workers made them; the same numbers come of any.
+    table = table.assign(row=rows)[rows >= 0].sort_values([*item, "row"], ignore_index=True)
+    rows, items = table["row"].to_numpy(), group_codes(table, item)
     twice = pd.Series(items * len(ways) + rows).duplicated().to_numpy()
     if twice.any():
         name = table["picture"][int(np.flatnonzero(twice)[0])]
@@ -207,6 +202,23 @@ def read_verdicts(run: Run, ways: Sequence[Way]) -> tuple[Verdicts, np.ndarray[A
     verdicts = np.full((len(ways), len(firsts)), UNCOUNTED, dtype=np.int8)
     verdicts[rows, items] = COUNTED[table["verdict"].map({name: n for n, name in enumerate(VERDICTS)}).to_numpy()]
     return verdicts, table["cluster"].to_numpy(dtype=object)[firsts]
+
+
+def _base(run: Run, request: Request, path: Path, card: Sidecar) -> Environment:
+    """The environment that conditions change."""
+    view = request.view or ("rectified-pillow" if run.steps() else "whole")
+    base = default_environment(card, path, runtime=request.runtime, decoder=request.decoder, view=view)
+    return as_prepared(base, card, run.note("prepared"))
+
+
+def _named(run: Run, conditions: Sequence[str], base: Environment) -> tuple[dict[str, Way], list[str]]:
+    """The ways to compare by name, those asked for or the run's devices, and what a reader must know of them."""
+    if conditions:
+        raws = not any(one.suffix not in RAW_SUFFIXES for one in run.picture_records({"parent": ""}))
+        named, notes = parse_ways(conditions, base, raws=raws), list[str]()
+    else:
+        named, notes = ways_of_devices(run, base)
+    return named, notes + [VIRTUAL] * is_virtual(run)
 
 
 def _found(plan: Plan, verdicts: Verdicts, clusters: Any) -> dict[str, Any]:

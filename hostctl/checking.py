@@ -124,7 +124,7 @@ def _told(gate: Gate, scenes: int) -> dict[str, Any]:
     sentence = f"{gate.name}: {numbers} %, limit {_percent(gate.limit)} %"
     if gate.verdict not in ("pass", "fail"):
         sentence += (
-            f"; about {_round(more)} more scenes would settle it if the rate stays so"
+            f"; about {_round(more)} more scene{'s' * (more > 1)} would settle it if the rate stays so"
             if more is not None
             else "; it is as good as at the limit, and more scenes would not settle it"
         )

@@ -1,4 +1,4 @@
-"""Commands that say where an instability comes from: explain, identify.
+"""Commands that say where an instability comes from: attribute, explain, identify.
 
 Only what parsing needs is imported here; each command imports the rest when it runs.
 """
@@ -6,10 +6,13 @@ Only what parsing needs is imported here; each command imports the rest when it 
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from device_agents.errors import BadInput
 from hostctl.cli_command import Command, comma_list, print_result
+
+LIMIT = 100_000  # predictions that an attribution makes without being told
 
 
 def _explain_options(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +33,13 @@ def _explain_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_explain(options: argparse.Namespace) -> int:
-    from hostctl import commands, printing
+    from hostctl import findings, printing
     from hostctl.explained import explain_text
 
     if bool(options.item) == options.all_flips:
         raise BadInput("expected either an item or --all-flips, got " + ("both" if options.item else "neither"))
     with printing.progress(options) as progress:
-        result = commands.explain(
+        result = findings.explain(
             options.run,
             item=options.item,
             between=options.between,
@@ -66,10 +69,10 @@ def _shape(text: str) -> tuple[int, ...]:
 
 
 def _run_identify(options: argparse.Namespace) -> int:
-    from hostctl import commands
+    from hostctl import findings
     from hostctl.pixel_files import identified_text
 
-    found = commands.identify(
+    found = findings.identify(
         options.picture,
         options.pixels,
         probe=options.probe,
@@ -82,7 +85,61 @@ def _run_identify(options: argparse.Namespace) -> int:
     return 1 if found["answer"] == "unknown" else 0
 
 
+def _attribute_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", type=Path, nargs="?", help="a run; without --condition its devices are compared")
+    parser.add_argument("--scenes", type=Path, help="pictures instead of a run: a folder or a CSV")
+    parser.add_argument("--out", type=Path, help="the run's folder for --scenes (default: runs/attribution-SCENES)")
+    parser.add_argument("--model", default="mobilenet-v2", help="a zoo model's name or a file (default: %(default)s)")
+    parser.add_argument("--sidecar", type=Path, help="the model's sidecar (default: beside the model)")
+    parser.add_argument(
+        "--condition",
+        action="append",
+        default=[],
+        metavar='"FAMILY=VARIANT ..."',
+        help="one way of the same pictures, as 'isp=crisp codec=jpeg-75 decoder=opencv', or 'device=NAME ...' to start "
+        "from that device's pictures; give two or more",
+    )
+    parser.add_argument("--decoder", default="pillow", help="where a condition names none (default: %(default)s)")
+    parser.add_argument("--view", help="which part of a photograph is seen (default: the rectified scene in a run)")
+    parser.add_argument("--runtime", help="where a condition names none (default: by the model's file)")
+    parser.add_argument("--dry-run", action="store_true", help="only say what it would cost")
+    parser.add_argument(
+        "--limit", type=int, default=LIMIT, metavar="N", help="refuse to make more predictions (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+
+
+def _run_attribute(options: argparse.Namespace) -> int:
+    from hostctl import findings, printing
+    from hostctl.attributing_text import attribution_text
+
+    with printing.progress(options) as progress:
+        result = findings.attribute(
+            options.run,
+            scenes=options.scenes,
+            out=options.out,
+            model=options.model,
+            sidecar=options.sidecar,
+            runtime=options.runtime,
+            decoder=options.decoder,
+            view=options.view,
+            conditions=options.condition,
+            dry_run=options.dry_run,
+            limit=options.limit,
+            workers=options.workers,
+            progress=progress,
+        )
+    return print_result(options, result, attribution_text)
+
+
 COMMANDS = (
+    Command(
+        "attribute",
+        "share an instability out among the stages of the way",
+        "attribute --scenes photos/labels.csv --condition codec=jpeg-90 --condition resizer=opencv-area",
+        _attribute_options,
+        _run_attribute,
+    ),
     Command(
         "explain",
         "name the stage that turned an answer over",

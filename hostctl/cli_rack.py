@@ -28,6 +28,8 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scenes", type=Path, required=True, help="what to show: a folder or a CSV")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder; an unfinished run there goes on")
     parser.add_argument("--model", default="mobilenet-v2", help="a zoo model's name or a file (default: %(default)s)")
+    narrow = "photograph random blocks of scenes until the instability's interval is this narrow (0 to 1)"
+    parser.add_argument("--until-width", type=float, metavar="WIDTH", help=narrow)
     parser.add_argument("--no-predict", action="store_true", help="only take the photographs")
 
 
@@ -66,6 +68,7 @@ def _run_run(options: argparse.Namespace) -> int:
             scenes=options.scenes,
             out=options.out,
             model=None if options.no_predict else options.model,
+            until_width=options.until_width,
             progress=progress,
         )
     code = print_result(options, result, printing.run_text)

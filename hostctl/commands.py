@@ -1,4 +1,7 @@
-"""Each command of the command line as one function, for notebooks too; results are plain dicts and DataFrames."""
+"""Each command of the command line as one function, for notebooks too; results are plain dicts and DataFrames.
+
+Those that say what a run found stand in hostctl.findings.
+"""
 
 from __future__ import annotations
 
@@ -17,19 +20,31 @@ if TYPE_CHECKING:
 
 
 def run(
-    lab: Path, *, scenes: Path, out: Path, model: str | None = "mobilenet-v2", progress: Progress = silent
+    lab: Path,
+    *,
+    scenes: Path,
+    out: Path,
+    model: str | None = "mobilenet-v2",
+    until_width: float | None = None,
+    progress: Progress = silent,
 ) -> dict[str, Any]:
     """Photograph scenes with a lab's devices into a run folder, predict with the model, and summarise.
 
     ``scenes`` is a folder or CSV (capture.scenes); an unfinished run at ``out`` goes on where it stopped. Gives the
     summary of analysis.tables with "run", "missing" (steps without a photograph) and "failures" added. Raises BadInput
-    for a wrong lab, scenes, model or disk, DeviceError if no device can be reached.
+    for a wrong lab, scenes, model or disk, DeviceError if no device can be reached. With ``until_width`` (0..1) random
+    blocks of scenes are photographed and predicted until the instability's interval is this narrow; that interval
+    holds however often it was looked at (analysis.sequential).
     """
     from capture.scenes import read_scenes
     from hostctl.lab import read_lab
     from hostctl.sitting import sit
+    from hostctl.until_width import UntilWidth
 
-    return sit(read_lab(lab), scenes=read_scenes(scenes), out=out, model=model, progress=progress)
+    if until_width is not None and model is None:
+        raise BadInput("--until-width needs predictions: leave out --no-predict")
+    until = None if until_width is None else UntilWidth(until_width)
+    return sit(read_lab(lab), scenes=read_scenes(scenes), out=out, model=model, progress=progress, until=until)
 
 
 def predict(
@@ -97,25 +112,6 @@ def develop(
 
     request = Request(run, scenes, out, tuple(isp), tuple(codec), imported, workers)
     return develop_pictures(request, progress=progress)
-
-
-def report(
-    run: Path, *, across: Sequence[str] = (), item: Sequence[str] = ("scene", "angle", "repeat"), top_n: int = 1
-) -> dict[str, Any]:
-    """Write a run's report (RUN/report/index.html) and give its summary, with its path as "report".
-
-    ``across`` asks for one more cut, the instability between other conditions than devices; see report_run.
-    """
-    from hostctl.reporting import report_run
-
-    return report_run(run, across=across, item=item, top_n=top_n)
-
-
-def table(run: Path, name: str) -> dict[str, Any]:
-    """Make one of the papers' tables from a run (RUN/report/NAME.html and .csv) and give it; see hostctl.tabling."""
-    from hostctl.tabling import table as make
-
-    return make(run, name)
 
 
 def noise(
@@ -218,30 +214,6 @@ def get_model(name: str, *, progress: Progress = silent) -> dict[str, str]:
     return {"name": name, **files, "preprocessing": zoo.describe(read_sidecar(model.tflite))}
 
 
-def identify(
-    picture: Path,
-    pixels: Path,
-    *,
-    probe: Path | None = None,
-    shape: Sequence[int] = (),
-    among: Sequence[str] = (),
-    contract: Path | None = None,
-    model: str | None = None,
-) -> dict[str, Any]:
-    """Say which decoder, colour, fit, resizer and scaling of the catalogue made pixels of a picture, or that none did.
-
-    pixels: .npy, .png, .json, or the folder of a probe's outputs (``probe``: its probe.json). ``contract`` names a
-    folder for the preprocessing contract, which follows the sidecar of ``model`` or else what was found.
-    """
-    from hostctl.pixel_files import identify_pixels
-    from stability_train.zoo import resolve_model
-
-    sidecar = resolve_model(model)[1] if model else None
-    return identify_pixels(
-        picture, pixels, probe=probe, shape=tuple(shape), among=among, contract=contract, sidecar=sidecar
-    )
-
-
 def probe_model(model: str, *, out: Path | None = None, kind: str = "identity") -> dict[str, Any]:
     """Write the probe files of a model (a zoo name, or a file, which needs no sidecar)."""
     from stability_train.probe import write_probe
@@ -252,22 +224,3 @@ def probe_model(model: str, *, out: Path | None = None, kind: str = "identity") 
     probe = write_probe(path, folder, kind=kind)
     files = len({one[0] for one in probe.pieces})
     return {"model": str(path), "kind": kind, "files": files, "probe": str(folder / "probe.json")}
-
-
-def explain(
-    run: Path,
-    *,
-    item: str = "",
-    between: Sequence[str] = (),
-    models: Sequence[str] = (),
-    out: Path | None = None,
-    draws: int = 39,
-    seed: int = 0,
-    progress: Progress = silent,
-) -> dict[str, Any]:
-    """Explain the flips of an item, or all of a run's: a page each, and the stages counted; see explain_run."""
-    from hostctl.explaining import explain_run
-
-    return explain_run(
-        run, item=item, between=between, models=models, out=out, draws=draws, seed=seed, progress=progress
-    )

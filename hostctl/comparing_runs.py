@@ -1,4 +1,4 @@
-"""`instability compare RUN_A RUN_B`: what an update of the OS, the app or the model broke, mended, and left as it was."""
+"""`instability compare RUN_A RUN_B`: what an update of the OS, the app or the model broke, and what it mended."""
 
 from __future__ import annotations
 
@@ -94,8 +94,8 @@ def _sides(folder_a: Path, folder_b: Path) -> _Sides:
     a, b = a.assign(condition=names[: len(a)]), b.assign(condition=names[len(a) :])
     shared = [name for name in dict.fromkeys(a["condition"]) if name in set(b["condition"])]
     if len(shared) > 1 and a["device"].nunique() == b["device"].nunique() == 1:
-        kept = [part[part["condition"].isin(shared)] for part in (a, b)]
-        made = _Sides(*(part.assign(device=part["condition"]) for part in kept), "environment", notes)
+        a, b = (part[part["condition"].isin(shared)] for part in (a, b))
+        made = _Sides(a.assign(device=a["condition"]), b.assign(device=b["condition"]), "environment", notes)
     else:
         made = _Sides(_chosen(a, shared), _chosen(b, shared), "device", notes)
         _name_devices(made)

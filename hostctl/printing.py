@@ -49,6 +49,10 @@ def _bars() -> Iterator[Progress]:
     with RichProgress(*columns, console=Console(stderr=True)) as bars:
 
         def report(stage: str, done: int, total: int, note: str) -> None:
+            if not total and stage not in tasks:  # a word by the way, such as the live page's address
+                if note:
+                    bars.console.print(f"{stage}: {note}", markup=False, highlight=False)
+                return
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage, total=total or None)
             bars.update(tasks[stage], completed=done, total=total or None)

@@ -16,6 +16,7 @@ from hostctl.runner import LEFT_OUT, Outcome
 from hostctl.vitals import Vitals
 
 RECENT = 12  # photographs shown
+THUMBNAILS = 500  # that may be asked for: a page asks a little after they have left the list
 RETAKES = 20  # refusals and failures listed
 PACE = 20  # accepted photographs from which a device's pace is taken
 BAD_IN_A_ROW = 2  # a single retake is no trouble
@@ -69,6 +70,7 @@ class Board:
         self._stages: dict[str, _Stage] = {}
         self._stage = ""
         self._recent: deque[dict[str, Any]] = deque(maxlen=RECENT)
+        self._thumbnails: deque[str] = deque(maxlen=THUMBNAILS)
         self._retakes: deque[dict[str, Any]] = deque(maxlen=RETAKES)
         self._answer: Mapping[str, Any] | None = None
         self._ended = ""
@@ -92,6 +94,7 @@ class Board:
                 row.done, row.bad_in_a_row, row.last_reason = row.done + 1, 0, ""
                 row.accepted_s.append(self._clock())
                 self._recent.appendleft({**_where(outcome), "thumbnail": outcome.thumbnail})
+                self._thumbnails.append(outcome.thumbnail)
                 self._tried.pop(key)
                 return
             row.rejected += outcome.status == "rejected"
@@ -149,9 +152,9 @@ class Board:
             return not row.out and _left(row) > 0
 
     def has_thumbnail(self, sha256: str) -> bool:
-        """Whether a hash is that of a thumbnail now shown; no other file of the run may be asked for."""
+        """Whether a hash is that of a thumbnail shown lately; no other file of the run may be asked for."""
         with self._lock:
-            return any(one["thumbnail"] == sha256 for one in self._recent)
+            return sha256 in self._thumbnails
 
     def state(self) -> dict[str, Any]:
         """Give everything at this moment, ready for JSON; times are seconds before or after now."""
@@ -175,7 +178,8 @@ class Board:
         if not why and row.bad_in_a_row >= BAD_IN_A_ROW:
             why.append(f"{row.bad_in_a_row} attempts in a row went wrong; the last: {row.last_reason}")
         if row.given_up:
-            why.append(f"{row.given_up} photographs given up after {self._attempts} attempts each")
+            noun = "photograph" if row.given_up == 1 else "photographs"
+            why.append(f"{row.given_up} {noun} given up, tried {self._attempts} times")
         why += row.vitals.problems
         left = _left(row)
         state = "finished" if row.planned and not left else "left out" if row.out else "working"

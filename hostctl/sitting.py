@@ -32,6 +32,7 @@ from hostctl.progress_board import Board
 from hostctl.reporting import summarise
 from hostctl.runner import Session, run_session
 from hostctl.transport import LocalTransport
+from hostctl.until_width import UntilWidth
 
 PHOTOGRAPH_BYTES = {"virtual": 1_500_000, "jpg": 6_000_000, "dng": 25_000_000}  # with crop and thumbnail; for estimates
 VIEW = "rectified-pillow"  # what the model sees of a photograph; the one view that a board without OpenCV has too
@@ -47,9 +48,18 @@ class Chosen:
     sidecar: Sidecar
 
 
-def sit(lab: Lab, *, scenes: Sequence[Scene], out: Path, model: str | None, progress: Progress) -> dict[str, Any]:
+def sit(
+    lab: Lab,
+    *,
+    scenes: Sequence[Scene],
+    out: Path,
+    model: str | None,
+    progress: Progress,
+    until: UntilWidth | None = None,
+) -> dict[str, Any]:
     """Do a lab's session into the run at ``out`` and predict; what is done already is not done again.
 
+    With ``until``, scenes are photographed in random blocks until the instability is known as well as it asks.
     Gives the summary; raises BadInput, or DeviceError if the screen or every device is out of reach.
     """
     from stability_train.zoo import resolve_model
@@ -57,7 +67,8 @@ def sit(lab: Lab, *, scenes: Sequence[Scene], out: Path, model: str | None, prog
     check_space(out, needed_bytes=_needed_bytes(lab, len(scenes)), reserve_bytes=lab.session.reserve_mb * 1_000_000)
     chosen = Chosen(*resolve_model(model, progress=partial(progress, "model", 0, 0))) if model else None
     with Run.open_or_create(out, settings=_settings(lab), scenes=scenes) as run, _logged(run):
-        run.add_steps(_plan(lab, scenes))
+        plan = _plan(lab, scenes)
+        run.add_steps(until.begin(run, plan, seed=lab.session.seed) if until and chosen else plan)
         run.renew_attempts()
         missing = run.steps_missing()
         owing = _owing(run, lab, chosen)
@@ -68,8 +79,8 @@ def sit(lab: Lab, *, scenes: Sequence[Scene], out: Path, model: str | None, prog
         needed = bool(missing or owing)
         with Live(run, lab, model=model_name, scenes=by_name, photographing=needed, progress=progress) as live:
             if needed:
-                names = sorted({step.device for step in missing} | set(owing))
-                _with_devices(run, lab, chosen, scenes, missing, names, live)
+                names = sorted({step.device for step in (plan if until else missing)} | set(owing))
+                _with_devices(run, lab, chosen, scenes, missing, names, live, until)
             if chosen:
                 _predict(run, chosen, [_host(lab, chosen)], "predictions", live.progress)
             result = summarise(run)
@@ -85,16 +96,27 @@ def _with_devices(
     missing: Sequence[Step],
     names: Sequence[str],
     live: Live,
+    until: UntilWidth | None,
 ) -> None:
     """Do what needs the named devices: the missing photographs, and the predictions that they make themselves."""
     said = partial(live.progress, "screen", 0, 0)
     with opened(lab, folder=run.folder / "lab", waiting=said, names=names, display=live.display) as laboratory:
         devices = _note_devices(run, lab, laboratory, live.board)
-        if missing:
-            with live.watching(devices):
-                _photograph(run, lab, laboratory, devices, scenes, missing, live.progress, live.board)
-        if chosen:
-            _predict(run, chosen, _agents(run, devices, chosen, live.board), "on devices", live.progress)
+        agents = _agents(run, devices, chosen, live.board) if chosen else []
+        while True:
+            if missing:
+                with live.watching(devices):
+                    _photograph(run, lab, laboratory, devices, scenes, missing, live.progress, live.board)
+            if chosen:
+                _predict(run, chosen, agents, "on devices", live.progress)
+            if chosen is None or until is None:
+                return
+            _predict(run, chosen, [_host(lab, chosen)], "predictions", live.progress)
+            more = until.more(run, _plan(lab, scenes), seed=lab.session.seed)
+            if not more:
+                return
+            run.add_steps(more)
+            missing = run.steps_missing()
 
 
 def _settings(lab: Lab) -> dict[str, Any]:

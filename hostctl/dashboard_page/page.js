@@ -6,6 +6,7 @@ const LOST_ASK_MS = 3000;
 const PATIENCE_MS = 8000;
 const SAY_EVERY_MS = 15000; // a screen reader is told of mere progress at most so often
 const TITLES = { photographs: "Photographs", screen: "The screen", model: "The model", "on devices": "Predictions on the devices", predictions: "Predictions on the host" };
+const WHAT = { rejected: "refused" };
 const byId = (id) => document.getElementById(id);
 const page = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
@@ -94,7 +95,7 @@ function fillDevice(item, device) {
   const trouble = device.why.length > 0;
   item.dataset.trouble = trouble ? "yes" : "no";
   setText(name, device.name);
-  setText(state, joined(trouble ? "in trouble, see above" : "", device.state, device.kind));
+  setText(state, `${joined(device.state, device.kind)}${trouble ? "; in trouble, see above" : ""}`);
   bar.max = device.planned || 1;
   bar.value = device.done;
   bar.setAttribute("aria-label", `Photographs of ${device.name}`);
@@ -182,7 +183,7 @@ function show(state) {
   keep(byId("recent"), state.recent, (one) => `${one.device}|${step(one)}|${one.thumbnail}`, makePhotograph, () => {});
   byId("retakes-none").hidden = state.retakes.length > 0;
   byId("retakes-scroll").hidden = state.retakes.length === 0;
-  const cells = (one) => [`${span(one.ago_s)} ago`, one.device, step(one), String(one.attempt), one.status, one.reason];
+  const cells = (one) => [`${span(one.ago_s)} ago`, one.device, step(one), String(one.attempt), WHAT[one.status] ?? one.status, one.reason];
   keep(byId("retakes"), state.retakes, (one) => `${one.device}|${step(one)}|${one.attempt}`, (one) => makeRow(cells(one)), (row, one) => fillRow(row, cells(one)));
   say(words, [state.ended, ...wrong.map((one) => `${one.device}: ${one.why}`)].filter(Boolean).join(". "), state.stage);
 }

@@ -24,14 +24,14 @@ def test_exact_interval_equals_statsmodels(events, trials, level):
     assert clopper_pearson(events, trials, level=level) == pytest.approx(expected, abs=1e-12)
     exact = rate_interval(marks, level=level, method="clopper-pearson")
     assert (exact.low, exact.high) == pytest.approx(expected, abs=1e-12)
-    alone = rate_interval(marks, np.arange(trials), level=level)
+    alone = rate_interval(marks, np.arange(trials), level=level, method="korn-graubard")
     assert (alone.low, alone.high) == pytest.approx(expected, abs=1e-9)
     assert alone.clusters == trials
 
 
 def test_no_event_in_twenty_scenes_by_the_rule_of_three():
     interval = rate_interval(np.zeros(200), np.repeat(np.arange(20), 10))
-    assert (interval.low, interval.clusters, interval.method) == (0, 20, "korn-graubard")
+    assert (interval.low, interval.clusters, interval.method) == (0, 20, "effective-beta")
     assert interval.high == pytest.approx(1 - 0.025 ** (1 / 20))
     assert interval.half_width == pytest.approx(interval.high / 2)
 

@@ -11,7 +11,7 @@ from capture.codecs import CODECS
 from capture.isp import ISPS
 from capture.raw import Raw, read_raw, write_dng
 from device_agents.errors import BadInput
-from hostctl import commands
+from hostctl import commands, findings
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
 HEIGHT, WIDTH, COUNT = 64, 96, 6
@@ -89,9 +89,9 @@ def test_factorial_and_stacked_designs_take_isps_too(setup):
 
 def test_the_report_compares_codecs_and_isps(setup):
     commands.predict(**setup, vary=["isp=plain,crisp", "codec=jpeg-50,webp-80"])
-    codecs = commands.report(setup["out"], across=["codec"])["cut"]
+    codecs = findings.report(setup["out"], across=["codec"])["cut"]
     assert codecs["items"] == COUNT
-    isps = commands.report(setup["out"], across=["isp"])["cut"]
+    isps = findings.report(setup["out"], across=["isp"])["cut"]
     assert isps["items"] == COUNT
 
 
