@@ -40,6 +40,10 @@ Numbers
     coded         text columns as numbers into a short list of texts
     cells         the cells of two machines compared
     identify, readings   which candidate made these pixels; how values may be read
+    environments  conditions of one run compared with each other; model_variants which file is which precision
+    confidence    precision-recall of the first answer's score
+    equivalence, gates   are two alike enough, is a limit kept
+    pipelines     raw files by one ISP against the devices' own pictures
     tables        all tables of a study, and its summary for JSON
 
 The papers' tables
@@ -53,5 +57,7 @@ A report
     answer        the answer in words
     plots         the figures as SVG
     gallery       the most unstable scenes as cards
+    sections, section_plots   what a report shows where the run has the data
+    formats       the same as Markdown, JSON and JUnit
     report        one HTML file (templates/)
 """

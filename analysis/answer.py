@@ -17,7 +17,7 @@ def headline(summary: Mapping[str, Any]) -> str:
         return _nothing_to_compare(summary)
     return (
         f"Your model is unstable on {percent(found['rate'])} {interval(found)} of these photographs "
-        f"across these {counted(summary['devices'], 'device')}."
+        f"across these {counted(summary['devices'], noun(summary))}."
     )
 
 
@@ -39,6 +39,11 @@ def interval(found: Mapping[str, Any]) -> str:
     return f"[{_number(found['low'])}, {_number(found['high'])}]"
 
 
+def noun(summary: Mapping[str, Any]) -> str:
+    """Give the word for what a study compares: "device", or "condition" where they are environments."""
+    return "condition" if summary.get("compared") == "environment" else "device"
+
+
 def counted(number: int, noun: str) -> str:
     """Write a number with its noun, small numbers as words: "five devices", "one device", "20 scenes"."""
     word = NUMBERS[number] if number < len(NUMBERS) else str(number)
@@ -54,7 +59,7 @@ def _number(share: float) -> str:
 def _nothing_to_compare(summary: Mapping[str, Any]) -> str:
     right = summary["accuracy_overall"]
     if summary["devices"] > 1:
-        return "No photograph has answers of two devices that could be compared; see what is missing below."
+        return f"No photograph has answers of two {noun(summary)}s that could be compared; see what is missing below."
     told = "With one device there is nothing to compare across devices."
     if right["accuracy"] is None:
         return told + " It gave no answer that counts; see what is missing below."
@@ -68,20 +73,22 @@ def _meaning(summary: Mapping[str, Any]) -> str:
     grid = " × ".join([scenes, *[f"{number} {noun}" for number, noun in several if number > 1]])
     if found["rate"] is None:
         return f"Shown: {grid}."
+    one = f"at least one {noun(summary)}"
     return (
-        f"On {found['unstable']:,} of {found['items']:,} photographs ({grid}) at least one device was right and "
-        "at least one was clearly wrong. A photograph that all get wrong counts as stable; a failed one does not count."
+        f"On {found['unstable']:,} of {found['items']:,} photographs ({grid}) {one} was right and at least one "
+        "was clearly wrong. A photograph that all get wrong counts as stable; a failed one does not count."
     )
 
 
 def _against_itself(summary: Mapping[str, Any]) -> str:
-    for over, words in (("repeat", "two repeats of one device"), ("angle", "two angles of one device")):
+    for over, words in ((one, f"two {one}s of one {noun(summary)}") for one in ("repeat", "angle")):
         if over in summary["excess_over_within"]:
             found = summary["excess_over_within"][over]
             chance = ", which may still be chance" if found["low"] <= 0 else ""
             return (
-                f"Two random devices contradict each other on {percent(found['cross'])} of the photographs, {words} on "
-                f"{percent(found['within'])}: {_number(found['excess'])} points {interval(found)} more{chance}."
+                f"Two random {noun(summary)}s contradict each other on {percent(found['cross'])} of the photographs, "
+                f"{words} on {percent(found['within'])}: {_number(found['excess'])} points {interval(found)} "
+                f"more{chance}."
             )
     return ""
 
@@ -101,6 +108,8 @@ def _how_sure(summary: Mapping[str, Any]) -> str:
 
 def _gaps(summary: Mapping[str, Any]) -> str:
     found, gaps = summary["instability"], []
+    if summary.get("conditions_left_out"):
+        gaps.append(f"{summary['conditions_left_out']:,} more conditions of this run are not compared here")
     missing = summary["missing"] + summary["not_predicted"]
     asked = summary["predictions"] + summary["not_predicted"]
     if missing:

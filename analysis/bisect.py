@@ -230,3 +230,9 @@ def amounts(a: NDArray[Any] | None, b: NDArray[Any] | None) -> dict[str, Any]:
 
 def _place(swap: Swap) -> tuple[int, ...]:
     return tuple(STAGES.index(stage) for stage in swap)
+
+
+def sentence(flips: int, table: Sequence[Mapping[str, Any]]) -> str:
+    """Say what count_causes counted: "Of 7 flips: resizer 4, fragile 3"."""
+    told = ", ".join(f"{row['stage']} {row['blamed']}" for row in table if row["blamed"])
+    return f"Of {flips} flip{'s' * (flips != 1)}: {told or 'none explained'}"

@@ -12,8 +12,19 @@ import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+from xml.sax.saxutils import escape
 
 BLUE, ORANGE, GREEN, GREY, INK = "#0072B2", "#D55E00", "#009E73", "#8a929b", "#1f2933"
+CELL_DARK, CELL_LIGHT = "#111111", "#fdfdfd"  # ink within coloured cells, the same in a light and in a dark page
+THEME = {
+    "blue": BLUE,
+    "orange": ORANGE,
+    "green": GREEN,
+    "grey": GREY,
+    "ink": INK,
+    "grid": "#e3e7eb",
+    "ground": "#ffffff",
+}
 WIDTH_IN = 4.6
 LONGEST_NAME = 22
 STYLE: Any = {
@@ -68,13 +79,38 @@ def name_rows(axes: Any, names: Iterable[Any]) -> None:
 
 def add_legend(axes: Any, columns: int) -> None:
     """Put the legend above the axes, so that it hides nothing."""
-    style = {"fontsize": 9.5, "columnspacing": 1.2, "handletextpad": 0.4, "frameon": False}
+    style = {"fontsize": 9.5, "columnspacing": 1.2, "handletextpad": 0.4, "frameon": False, "labelcolor": INK}
     axes.figure.legend(loc="outside upper left", ncols=columns, borderaxespad=0.1, **style)
 
 
 def short(name: str) -> str:
-    """Cut a name that would leave no room for the figure."""
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+    """Cut the middle out of a name that would leave no room for the figure; names often differ at their ends."""
+    head = LONGEST_NAME // 2 - 1
+    return name if len(name) <= LONGEST_NAME else f"{name[:head]}…{name[head + 1 - LONGEST_NAME :]}"
+
+
+def themed(svg: str) -> str:
+    """Let a page's dark style reach a figure: its colours become variables, with themselves as the default."""
+    for name, colour in THEME.items():
+        svg = re.sub(rf"(fill|stroke): {colour}\b", rf"\1: var(--plot-{name}, {colour})", svg, flags=re.IGNORECASE)
+    return svg
+
+
+def tell(figure: Any, line: Any, words: Iterable[str]) -> None:
+    """Give each point of a line words that a browser shows when the pointer rests on it."""
+    told = figure.__dict__.setdefault("told", [])
+    line.set_gid(f"told{len(told)}-")
+    told.append(tuple(words))
+
+
+def _with_words(text: str, told: Iterable[Iterable[str]]) -> str:
+    """Put what tell() was given into the points, <use> elements in the order of the data."""
+    for number, words in enumerate(told):
+        start = text.index(f'<g id="told{number}-"')
+        parts = re.split(r"(<use [^>]*?)/>", text[start:], maxsplit=len(tuple(words)))
+        marks = [f"{use}><title>{escape(word)}</title></use>" for use, word in zip(parts[1::2], words, strict=True)]
+        text = text[:start] + "".join(part for pair in zip(parts[::2], [*marks, ""], strict=True) for part in pair)
+    return text
 
 
 def svg_text(figure: Any, name: str) -> str:
@@ -87,7 +123,7 @@ def svg_text(figure: Any, name: str) -> str:
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = stream.getvalue()
-    text = text[text.index("<svg") :]
+    text = _with_words(text[text.index("<svg") :], getattr(figure, "told", ()))
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', text)
     text = re.sub(r'(url\(#|xlink:href="#)', rf"\1{name}-", text)

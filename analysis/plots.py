@@ -11,7 +11,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.drawing import BLUE, GREEN, INK, ORANGE, Plot, add_legend, name_rows, new_axes, short, svg_text
+from analysis.answer import noun
+from analysis.drawing import (
+    BLUE,
+    CELL_DARK,
+    CELL_LIGHT,
+    GREEN,
+    INK,
+    ORANGE,
+    Plot,
+    add_legend,
+    name_rows,
+    new_axes,
+    short,
+    svg_text,
+    tell,
+)
 from analysis.tables import Study
 
 MOST_ROWS = 30
@@ -25,18 +40,18 @@ def plots(study: Study, *, names: Mapping[str, str]) -> dict[str, Plot]:
 
 def plot_accuracy(study: Study, names: Mapping[str, str]) -> Plot | None:
     """Figure 3a: accuracy by device."""
-    table = study.frames["accuracy"].dropna(subset=["accuracy"])
+    table = study.frames["accuracy"].dropna(subset=["accuracy"]).head(MOST_ROWS)
     if table.empty:
         return None
     figure, axes = new_axes(rows=len(table))
-    _dots(axes, table, "accuracy", "low", "high", colour=BLUE, marker="o")
+    draw_dots(axes, table, "accuracy", "low", "high", colour=BLUE, marker="o")
     name_rows(axes, table["device"])
-    _percent(axes, "accuracy: right answers (%)")
+    name_percent(axes, "accuracy: right answers (%)")
     low, high = table["accuracy"].min(), table["accuracy"].max()
     return Plot(
-        "Accuracy by device",
-        "As figure 3a of the paper. Lines are 95 % intervals by object. Devices of equal accuracy may still disagree.",
-        f"Accuracy of {len(table)} devices, from {low:.0%} to {high:.0%}.",
+        f"Accuracy by {_noun(study)}",
+        "As figure 3a of the paper. Lines are 95 % intervals by object. Equal accuracy may hide disagreement.",
+        f"Accuracy of {len(table)} {_noun(study)}s, from {low:.0%} to {high:.0%}.",
         svg_text(figure, "accuracy"),
     )
 
@@ -48,10 +63,10 @@ def plot_classes(study: Study, names: Mapping[str, str]) -> Plot | None:
         return None
     shown = table.head(MOST_ROWS)
     figure, axes = new_axes(rows=len(shown), legend=True)
-    _dots(axes, shown, "rate", "low", "high", colour=ORANGE, marker="o", label="instability")
+    draw_dots(axes, shown, "rate", "low", "high", colour=ORANGE, marker="o", label="instability")
     axes.plot(100 * shown["accuracy"], range(len(shown)), "D", ms=5, mfc="white", mec=BLUE, mew=1.4, label="accuracy")
     name_rows(axes, [names.get(value, value) for value in shown["category"]])
-    _percent(axes, "of the photographs (%)")
+    name_percent(axes, "of the photographs (%)")
     add_legend(axes, 2)
     left_out = f" The {len(shown)} least stable of {len(table)} classes." if len(table) > len(shown) else ""
     return Plot(
@@ -71,7 +86,7 @@ def plot_angles(study: Study, names: Mapping[str, str]) -> Plot | None:
     _points(axes, table["angle"], table, "rate", "low", "high", colour=ORANGE, marker="o")
     axes.set_xticks(list(table["angle"]) if len(table) <= 9 else list(table["angle"])[:: len(table) // 8])
     axes.set_xlabel("angle between device and screen (degrees)")
-    _percent(axes, "instability (%)", vertical=True)
+    name_percent(axes, "instability (%)", vertical=True)
     return Plot(
         "Instability by angle",
         "As figure 3c of the paper. Lines are 95 % intervals by object.",
@@ -93,18 +108,18 @@ def plot_within(study: Study, names: Mapping[str, str]) -> Plot | None:
         if len(part):
             places = np.array([devices.index(name) for name in part["device"]]) + shift
             share = ("pair_share", "pair_low", "pair_high")
-            _dots(axes, part, *share, colour=colour, marker=marker, label=label, places=places)
+            draw_dots(axes, part, *share, colour=colour, marker=marker, label=label, places=places)
     cross = study.summary["instability"]["of_random_pairs"]
     if cross is not None:
-        axes.axvline(100 * cross, color=ORANGE, ls="--", lw=1.5, label="two devices")
+        axes.axvline(100 * cross, color=ORANGE, ls="--", lw=1.5, label=f"two {_noun(study)}s")
     name_rows(axes, devices)
-    _percent(axes, "pairs, one right and one wrong (%)")
+    name_percent(axes, "pairs, one right and one wrong (%)")
     add_legend(axes, 3)
     return Plot(
-        "Within one device",
-        "As figure 3d of the paper, but counted in pairs, so that all values compare: two photographs by one device "
-        "(a repeat, or another angle) against two devices at the same moment (dashed).",
-        f"Pairwise instability within each of {len(devices)} devices over repeats and over angles.",
+        f"Within one {_noun(study)}",
+        "As figure 3d of the paper, but counted in pairs, so that all values compare: two photographs by one "
+        f"{_noun(study)} (a repeat, or another angle) against two {_noun(study)}s at the same moment (dashed).",
+        f"Pairwise instability within each of {len(devices)} {_noun(study)}s over repeats and over angles.",
         svg_text(figure, "within"),
     )
 
@@ -128,14 +143,14 @@ def plot_scores(study: Study, names: Mapping[str, str]) -> Plot | None:
         axes.set_xlim(0, 1)
         axes.grid(True)
         if axes.get_legend_handles_labels()[0]:
-            axes.legend(fontsize=9.5, loc="upper left", handlelength=1.6, frameon=False, borderpad=0.1)
+            axes.legend(fontsize=9.5, loc="upper left", labelcolor=INK, handlelength=1.6, frameon=False, borderpad=0.1)
     highest = 1.3 * max(axes.get_ylim()[1] for axes in panels)
     panels[0].set_ylim(0, highest)
     panels[1].set_ylim(0, highest)
     panels[0].set_ylabel("share of predictions (%)")
     return Plot(
         "How sure the model was",
-        "As figure 4 of the paper: the first label's score where all devices agree in being right or wrong, and where "
+        "As figure 4 of the paper: the first label's score where all agree in being right or wrong, and where "
         "they do not. In the paper, right and wrong answers to an unstable photograph are equally unsure.",
         "Distribution of scores of right and wrong predictions on stable and on unstable photographs.",
         svg_text(figure, "scores"),
@@ -156,7 +171,7 @@ def plot_top_n(study: Study, names: Mapping[str, str]) -> Plot | None:
         axes.set_title(title, loc="left")
         axes.set_xlabel("labels shown (n)")
         axes.set_xticks(list(table["top_n"]))
-        _percent(axes, "of the photographs (%)" if title == "accuracy" else "", vertical=True)
+        name_percent(axes, "of the photographs (%)" if title == "accuracy" else "", vertical=True)
     return Plot(
         "If more labels are shown",
         "As figure 9 of the paper: an answer is right when an accepted label is among the first n.",
@@ -170,34 +185,48 @@ def plot_pairs(study: Study, names: Mapping[str, str]) -> Plot | None:
     table = study.frames["pairs"].dropna(subset=["rate"])
     if len(table) < 2:
         return None
+    worst = table.iloc[int(table["rate"].to_numpy().argmax())]
+    told = f"Pairwise instability of {table['a'].nunique() + 1} {_noun(study)}s"
+    return Plot(
+        f"Every two {_noun(study)}s",
+        f"Photographs (in %) on which exactly one of the two {_noun(study)}s is right; darker is more.",
+        f"{told}; most, {worst['rate']:.0%}, of {worst['a']} and {worst['b']}.",
+        draw_matrix(table, "pairs"),
+    )
+
+
+def draw_matrix(table: pd.DataFrame, name: str) -> str:
+    """Draw rows a, b, rate as the lower half of a matrix, in percent, as SVG; "" for fewer than three conditions."""
     devices = list(dict.fromkeys([*table["a"], *table["b"]]))[:MOST_ROWS]
     place = {name: number for number, name in enumerate(devices)}
     matrix = np.full((len(devices), len(devices)), np.nan)
     for a, b, rate in table[["a", "b", "rate"]].itertuples(index=False):
         if a in place and b in place:
             matrix[place[b], place[a]] = 100 * rate
+    if len(devices) < 3:
+        return ""
     figure, axes = new_axes(height_in=min(6.0, 1.7 + 0.42 * len(devices)))
-    top = max(1.0, float(np.nanmax(matrix)))
+    top, digits = max(1.0, float(np.nanmax(matrix))), 1 if len(devices) <= 7 else 0
     axes.pcolormesh(matrix[1:, :-1], cmap="Blues", vmin=0, vmax=top, edgecolors="white", linewidth=2)
     for row, column in np.argwhere(np.isfinite(matrix)) if len(devices) <= 12 else ():
         value = matrix[row, column]
-        ink = "white" if value > 0.6 * top else INK
-        axes.text(column + 0.5, row - 0.5, f"{value:.1f}", ha="center", va="center", color=ink)
-    axes.set_xticks(np.arange(len(devices) - 1) + 0.5, [short(n) for n in devices[:-1]], rotation=30, ha="right")
-    axes.set_yticks(np.arange(len(devices) - 1) + 0.5, [short(n) for n in devices[1:]])
+        ink = CELL_LIGHT if value > 0.6 * top else CELL_DARK
+        axes.text(column + 0.5, row - 0.5, f"{value:.{digits}f}", ha="center", va="center", color=ink)
+    few = len(devices) <= 12
+    turned: Any = {"rotation": 30, "ha": "right"} if few else {"rotation": 90, "fontsize": 7}
+    axes.set_xticks(np.arange(len(devices) - 1) + 0.5, [short(n) for n in devices[:-1]], **turned)
+    axes.set_yticks(np.arange(len(devices) - 1) + 0.5, [short(n) for n in devices[1:]], fontsize=None if few else 7)
     axes.invert_yaxis()
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    worst = table.iloc[int(table["rate"].to_numpy().argmax())]
-    return Plot(
-        "Every two devices",
-        "Photographs (in %) on which exactly one of the two devices is right; darker is more.",
-        f"Pairwise instability of {len(devices)} devices; most, {worst['rate']:.0%}, of {worst['a']} and {worst['b']}.",
-        svg_text(figure, "pairs"),
-    )
+    return svg_text(figure, name)
 
 
-def _dots(
+def _noun(study: Study) -> str:
+    return noun(study.summary)
+
+
+def draw_dots(
     axes: Any,
     table: pd.DataFrame,
     value: str,
@@ -212,17 +241,26 @@ def _dots(
     """Values as points along a row, their intervals as lines; percent."""
     where = np.arange(len(table)) if places is None else places
     axes.hlines(where, 100 * table[low], 100 * table[high], color=colour, lw=2, alpha=0.55)
-    axes.plot(100 * table[value], where, marker, color=colour, ms=6.5, label=label or None)
+    (line,) = axes.plot(100 * table[value], where, marker, color=colour, ms=6.5, label=label or None)
+    tell(axes.figure, line, _words(table, value, low, high, label))
 
 
 def _points(
     axes: Any, x: Any, table: pd.DataFrame, value: str, low: str, high: str, *, colour: str, marker: str
 ) -> None:
     axes.vlines(x, 100 * table[low], 100 * table[high], color=colour, lw=2, alpha=0.55)
-    axes.plot(x, 100 * table[value], marker=marker, color=colour, ms=6.5, lw=1, ls=":")
+    (line,) = axes.plot(x, 100 * table[value], marker=marker, color=colour, ms=6.5, lw=1, ls=":")
+    tell(axes.figure, line, _words(table, value, low, high, ""))
 
 
-def _percent(axes: Any, label: str, *, vertical: bool = False) -> None:
+def _words(table: pd.DataFrame, value: str, low: str, high: str, label: str) -> list[str]:
+    """What a point says of itself: its value and its interval; points without a value are not drawn."""
+    drawn = table[np.isfinite(table[value].to_numpy(dtype=float))]
+    ends = zip(drawn[value], drawn[low], drawn[high], strict=True)
+    return [f"{label} {100 * at:.1f} % [{100 * down:.1f}, {100 * up:.1f}]".strip() for at, down, up in ends]
+
+
+def name_percent(axes: Any, label: str, *, vertical: bool = False) -> None:
     """Name a percent axis, start it at 0, and leave room for the marks at its ends."""
     if vertical:
         axes.set_ylabel(label)

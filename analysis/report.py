@@ -12,10 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.answer import VIRTUAL, headline, interval, percent, remarks
+from analysis.answer import VIRTUAL, headline, interval, noun, percent, remarks
+from analysis.drawing import themed
 from analysis.files import write_whole
 from analysis.gallery import Loader, cards
 from analysis.plots import plots
+from analysis.sections import Section, Told
 from analysis.tables import Study
 from device_agents.errors import BadInput
 
@@ -56,6 +58,24 @@ COLUMNS = {
     "a": ("device", "text"),
     "b": ("other device", "text"),
     "over": ("one device over", "text"),
+    "change": ("change", "percent"),
+    "change_low": ("from", "percent"),
+    "change_high": ("to", "percent"),
+    "differ": ("differ", "number"),
+    "label_rate": ("other label", "percent"),
+    "agreement_rate": ("agreement", "percent"),
+    "value": ("value", "score"),
+    "value_low": ("from", "score"),
+    "value_high": ("to", "score"),
+    "variance_low": ("from", ""),
+    "variance_high": ("to", ""),
+    "agree": ("agree", "number"),
+    "average_precision": ("average precision", "score"),
+    "threshold": ("lowest score", "score"),
+    "kept": ("kept", "percent"),
+    "share": ("share", "percent"),
+    "percent_study": ("of the deviation (%)", "number"),
+    "percent_contribution": ("of the variance (%)", "number"),
 }
 
 # Table -> heading and explanation; the order of the report.
@@ -112,6 +132,8 @@ def write_report(
     names: Mapping[str, str],
     provenance: Mapping[str, Any],
     failures: pd.DataFrame | None = None,
+    sections: Sequence[Section] = (),
+    lacking: Sequence[str] = (),
     title: str = "Instability report",
     virtual: bool,
     limit: int = 12,
@@ -120,7 +142,8 @@ def write_report(
 
     load_picture: picture name -> the scene rectified out of it, uint8 (height, width, 3) sRGB, or None; load_scene:
     scene name -> what was shown. names: label -> words for people. provenance: heading -> a table, a mapping, a list
-    or a value. failures: what is missing and why, any columns. virtual: whether the devices were simulated; the report
+    or a value. failures: what is missing and why, any columns. sections: what sections.make_sections
+    made; lacking: what it could not make, and why. virtual: whether the devices were simulated; the report
     then says so. limit: how many scenes are shown side by side. Raises BadInput where the file cannot be written.
     """
     target = path if path.suffix == ".html" else path / "index.html"
@@ -135,7 +158,10 @@ def write_report(
         cards=shown,
         unstable_scenes=int((study.frames["scenes"]["unstable"] > 0).sum()),
         plots=plots(study, names=names),
-        tables=[table for name in TABLES if (table := _known_table(study, name, names)) is not None],
+        noun=noun(study.summary),
+        sections=[(one, [section_table(table, names) for table in one.tables]) for one in sections],
+        lacking=lacking,
+        tables=study_tables(study, names),
         provenance=_provenance(study, provenance, names),
         failures=None if failures is None else frame_table("failures", failures, names, title="Missing and failed"),
     )
@@ -148,10 +174,21 @@ def write_report(
 
 
 def frame_table(
-    name: str, frame: pd.DataFrame, names: Mapping[str, str], *, title: str, note: str = "", rows: int = SHOWN_ROWS
+    name: str,
+    frame: pd.DataFrame,
+    names: Mapping[str, str],
+    *,
+    title: str,
+    note: str = "",
+    rows: int = SHOWN_ROWS,
+    noun: str = "device",
 ) -> Table:
-    """Prepare any DataFrame for the page: headings, written cells of the first rows, and a CSV of all."""
-    kinds = [COLUMNS.get(str(column), (str(column).replace("_", " "), "")) for column in frame.columns]
+    """Prepare any DataFrame for the page: headings, written cells of the first rows, and a CSV of all.
+
+    noun: what the study compares, for the headings.
+    """
+    known = [COLUMNS.get(str(column), (str(column).replace("_", " "), "")) for column in frame.columns]
+    kinds = [(heading.replace("device", noun), kind) for heading, kind in known]
     numeric = [kind in ("percent", "score", "number") or _is_number(frame, at) for at, (_, kind) in enumerate(kinds)]
     headings = tuple(Cell(heading, right) for (heading, _), right in zip(kinds, numeric, strict=True))
     shown = tuple(
@@ -163,12 +200,22 @@ def frame_table(
     return Table(name, title, note, headings, shown, len(frame), address)
 
 
+def study_tables(study: Study, names: Mapping[str, str]) -> list[Table]:
+    """Prepare the study's own tables that have something to say, in the order of TABLES."""
+    return [table for name in TABLES if (table := _known_table(study, name, names)) is not None]
+
+
+def section_table(told: Told, names: Mapping[str, str]) -> Table:
+    """Prepare a section's table."""
+    return frame_table(told.name, told.frame, names, title=told.title, note=told.note, noun=told.compared)
+
+
 def _known_table(study: Study, name: str, names: Mapping[str, str]) -> Table | None:
     frame = study.frames[name]
     if frame.empty or (name in ("environments", "angles") and len(frame) < 2):
         return None
-    title, note = TABLES[name]
-    return frame_table(name, frame, names, title=title, note=note)
+    title, note = (text.replace("device", noun(study.summary)) for text in TABLES[name])
+    return frame_table(name, frame, names, title=title, note=note, noun=noun(study.summary))
 
 
 def _provenance(study: Study, given: Mapping[str, Any], names: Mapping[str, str]) -> list[tuple[str, str, Any]]:
@@ -177,6 +224,8 @@ def _provenance(study: Study, given: Mapping[str, Any], names: Mapping[str, str]
     fields = {name: first[name] for name in (*ENVIRONMENT, *MACHINE) if name in study.table.columns}
     sections: list[tuple[str, str, Any]] = []
     for heading, value in ({"Environment shown": fields} | dict(given)).items():
+        if isinstance(value, pd.DataFrame) and value.empty:
+            continue
         if isinstance(value, pd.DataFrame):
             table = frame_table(heading.lower().replace(" ", "-"), value, names, title=heading, rows=100)
             sections.append((heading, "table", table))
@@ -201,7 +250,8 @@ def _write(value: Any, kind: str, names: Mapping[str, str]) -> str:
     if kind == "label":
         return names.get(value, str(value))
     if isinstance(value, float):
-        return f"{value:g}"
+        text = f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.4g}"
+        return text.replace("-", "\N{MINUS SIGN}")
     if kind == "number":
         return f"{value}".replace("-", "\N{MINUS SIGN}")
     return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
@@ -230,5 +280,5 @@ def render_page(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "interval": interval, "code": _code}
+    environment.filters |= {"percent": percent, "interval": interval, "code": _code, "themed": themed}
     return environment.get_template(template).render(**values)

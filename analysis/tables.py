@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.accuracy import accuracy, confident_flips, score_groups, top_n_curve
+from analysis.environments import as_devices, count_conditions
 from analysis.instability import (
     FIXED,
     ITEM,
@@ -46,21 +47,30 @@ class Study:
 def study(predictions: pd.DataFrame, *, environment: str | None = None, level: float = 0.95) -> Study:
     """Work out all tables for one environment: the named one, or else the one with the most predictions.
 
-    predictions: the long table of a run; of pictures developed from others (a parent) nothing is told here. Raises
-    BadInput where it is empty, lacks columns or has no such environment.
+    predictions: the long table of a run. It is told of the pictures as they were shot; where nothing else was
+    predicted, of those that the commonest ISP and codec made of them. With one device, several conditions and no
+    environment named, the conditions (environments, ISPs, codecs) stand in the place of the devices: the summary's
+    "compared" is then "environment", and the first condition the one that would have been chosen. Raises BadInput
+    where the table is empty, lacks columns or has no such environment.
     """
     absent = [name for name in NEEDED if name not in predictions.columns]
     if absent:
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(predictions.columns)}")
-    if "parent" in predictions.columns:
-        predictions = predictions[predictions["parent"] == ""]
     if predictions.empty:
         raise BadInput("expected predictions, got none: nothing has been predicted in this run yet")
-    judged = predictions.assign(verdict=verdict_column(predictions))
-    chosen, name = _choose(judged, environment)
+    judged = predictions.reset_index(drop=True).assign(verdict=verdict_column(predictions))
+    alike = judged[_made_alike(judged)] if {"isp", "codec"} <= set(judged.columns) else judged
+    chosen, name = _choose(alike, environment)
+    by_environment = environment is None and judged["device"].nunique() == 1 and count_conditions(judged) > 1
+    if by_environment:
+        known = judged["environment"] == name if name else pd.Series(True, index=judged.index)
+        chosen = as_devices(judged, known & judged.index.isin(alike.index))
     frames = make_frames(chosen, level=level)
-    frames["environments"] = _environments(judged, level)
-    return Study(_summary(chosen, name, frames, level), frames, score_groups(chosen), chosen)
+    frames["environments"] = _environments(alike.head(0) if by_environment else alike, level)
+    left_out = count_conditions(judged) - chosen["device"].nunique() if by_environment else 0
+    summary = {"compared": "environment" if by_environment else "device", "conditions_left_out": left_out}
+    summary |= _summary(chosen, name, frames, level)
+    return Study(summary, frames, score_groups(chosen), chosen)
 
 
 def make_frames(table: pd.DataFrame, *, level: float = 0.95) -> dict[str, pd.DataFrame]:
@@ -120,6 +130,13 @@ def to_json(value: Any) -> Any:
     if isinstance(value, float | np.floating):
         return float(value) if math.isfinite(value) else None
     return value if isinstance(value, int) else str(value)
+
+
+def _made_alike(predictions: pd.DataFrame) -> pd.Series[bool]:
+    """Mark the pictures as they were shot, or else those of the commonest ISP and codec."""
+    made = predictions["isp"].astype(str) + "|" + predictions["codec"].astype(str)
+    chosen = "|" if (made == "|").any() else made.value_counts(sort=False).idxmax()
+    return made == chosen
 
 
 def _choose(predictions: pd.DataFrame, environment: str | None) -> tuple[pd.DataFrame, str]:

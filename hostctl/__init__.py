@@ -17,6 +17,7 @@ developing     raws x ISPs x codecs into a run; development is the command aroun
 noise_pictures what each noise does to a picture; difference_map where two differ; noise_page their pages
 datasets       labelled pictures written out by variants; prepared predicts them without resizing again
 tabling        a table of the papers from a run
+checking       a run held against limits; comparing_runs what an update broke and mended
 explaining     which stage turned an answer over: flips finds them, ways, explain, layers and layer_cuts compute,
                explained and explain_page show
 attributing    shares of an instability by stage: players are the ways compared, attributing_text the answer

@@ -24,7 +24,7 @@ COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; give its exit code: 0 good, 1 findings past a threshold, 2 bad input, 3 devices failed."""
+    """Run one command; give its exit code: 0 good, 1 findings, 2 bad input, 3 devices failed, 4 cannot say yet."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow and LiteRT greet on standard error
     parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.bisect import (
+from analysis.bisect import (  # fmt: skip
     DRAWS,
     ELSEWHERE,
     FINGERPRINTED,
@@ -24,8 +24,9 @@ from analysis.bisect import (
     count_causes,
     differing,
     find_cause,
+    sentence,
     smallest_swaps,
-)  # fmt: skip
+)
 from analysis.store import Run
 from analysis.verdicts import verdicts
 from device_agents.errors import BadInput, MissingExtra
@@ -81,6 +82,9 @@ def explain_run(
     table = count_causes(counted)
     rule = {"draws": draws, "level": LEVEL, "seed": seed, "most_tried": most, "most_tested": MOST_TESTED}
     page = write_index(out, rows, table, failed, folder, rule)
+    if not item:
+        with Run.open(folder) as run:  # only now: nobody else could have written while the flips were explained
+            run.set_note("explained", {"sentence": sentence(len(rows), table), "rows": table})
     return {"run": str(folder), "flips": rows, "table": table, "failed": failed, "page": str(page), **rule}
 
 

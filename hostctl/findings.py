@@ -11,15 +11,21 @@ from hostctl.printing import Progress, silent
 
 
 def report(
-    run: Path, *, across: Sequence[str] = (), item: Sequence[str] = ("scene", "angle", "repeat"), top_n: int = 1
+    run: Path,
+    *,
+    across: Sequence[str] = (),
+    item: Sequence[str] = ("scene", "angle", "repeat"),
+    top_n: int = 1,
+    formats: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Write a run's report (RUN/report/index.html) and give its summary, with its path as "report".
 
-    ``across`` asks for one more cut, the instability between other conditions than devices; see report_run.
+    ``across`` asks for one more cut, the instability between other conditions than devices; see report_run. ``formats``
+    ("md", "json", "junit") are written beside the page.
     """
     from hostctl.reporting import report_run
 
-    return report_run(run, across=across, item=item, top_n=top_n)
+    return report_run(run, across=across, item=item, top_n=top_n, formats=formats)
 
 
 def table(run: Path, name: str) -> dict[str, Any]:
@@ -27,6 +33,32 @@ def table(run: Path, name: str) -> dict[str, Any]:
     from hostctl.tabling import table as make
 
     return make(run, name)
+
+
+def check(
+    run: Path,
+    *,
+    max_instability: float | None = None,
+    max_pair_instability: float | None = None,
+    max_accuracy_drop: float | None = None,
+    base: str = "",
+    level: float = 0.95,
+    junit: Path | None = None,
+) -> dict[str, Any]:
+    """Hold a run against limits: "verdict", "exit_code" (0 pass, 1 fail, 4 cannot say yet), "gates"; see checking."""
+    from hostctl.checking import Limits, check_run
+
+    limits = Limits(max_instability, max_pair_instability, max_accuracy_drop, base, level)
+    return check_run(run, limits, junit=junit)
+
+
+def compare(
+    run_a: Path, run_b: Path, *, margin: float = 0.02, level: float = 0.95, csv: Path | None = None
+) -> dict[str, Any]:
+    """Say what run B broke and mended against run A; see hostctl.comparing_runs."""
+    from hostctl.comparing_runs import compare_runs
+
+    return compare_runs(run_a, run_b, margin=margin, level=level, csv=csv)
 
 
 def plan(

@@ -244,16 +244,17 @@ def run_text(result: Mapping[str, Any]) -> str:
     lines.append(f"run     {result['run']}")
     if "report" in result:
         lines.append(f"report  {result['report']}")
+    lines += [f"{form:<7} {path}" for form, path in result.get("files", {}).items()]
     return "\n".join(lines)
 
 
 def _answer_lines(result: Mapping[str, Any]) -> list[str]:
     if not result["predictions"]:
         return [f"{result['pictures']} pictures, no predictions yet"]
-    from analysis.answer import headline, remarks
+    from analysis.answer import headline, noun, remarks
 
     rows = [
-        {"device": name, "accuracy": percent(one["accuracy"], (one["low"], one["high"]))}
+        {noun(result): name, "accuracy": percent(one["accuracy"], (one["low"], one["high"]))}
         for name, one in result["accuracy"].items()
     ]
     told = [headline(result), *remarks(result, virtual=result["virtual"])]

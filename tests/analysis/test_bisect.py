@@ -148,3 +148,9 @@ def test_amounts_by_hand():
     assert bisect.amounts(a, a) == {"equal": True, "mean": 0.0, "largest": 0.0, "share": 0.0}
     assert bisect.amounts(a, b[:1]) == {"equal": False, "mean": None, "largest": None, "share": None}
     assert bisect.amounts(None, None)["equal"]
+
+
+def test_the_sentence_of_all_flips():
+    table = [{"stage": "decoder", "blamed": 0}, {"stage": "resizer", "blamed": 4}, {"stage": "fragile", "blamed": 3}]
+    assert bisect.sentence(7, table) == "Of 7 flips: resizer 4, fragile 3"
+    assert bisect.sentence(1, table[:1]) == "Of 1 flip: none explained"

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from analysis.report import write_report
+from analysis.sections import make_sections
 from analysis.tables import study
 from tests.analysis.sample import CLASSES, device_picture, predictions, scene_picture
 
@@ -21,6 +22,14 @@ def report(tmp_path_factory):
     table = predictions(missing=0.02)
     table["device"] = table["device"].replace({"pi-camera-3": LONG_NAME})
     table["picture"] = table["picture"].str.replace("pi-camera-3", "lg-k10-like")
+    recoded = table[table["repeat"] == 0].assign(codec="jpeg-50-as-the-app-writes-it", isp="")
+    recoded["picture"] += "||jpeg-50"
+    shares = [{"stage": "isp", "share": 0.089, "interval": [0.05, 0.12]}]
+    sections, lacking = make_sections(
+        study(table),
+        predictions=pd.concat([table.assign(isp="", codec=""), recoded], ignore_index=True),
+        notes={"attribution": {"mobilenet-v2": {"sentence": "Of 15 %: ISP 8.9.", "shares": shares}}},
+    )
     return write_report(
         tmp_path_factory.mktemp("report"),
         study=study(table),
@@ -33,6 +42,8 @@ def report(tmp_path_factory):
         },
         failures=pd.DataFrame({"where": ["scene-3 on pi"], "reason": ["wrong frame: " + "expected 12, got 11; " * 8]}),
         virtual=True,
+        sections=sections,
+        lacking=lacking,
         limit=8,
     )
 
@@ -47,10 +58,11 @@ def browser():
         opened.close()
 
 
-@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.fixture(params=[(DESKTOP, "light"), (PHONE, "dark")], ids=["desktop", "phone"])
 def opened(request, browser, report):
     """The page, and everything it complained of or asked the network for."""
-    context = browser.new_context(viewport=request.param, offline=True)
+    viewport, scheme = request.param
+    context = browser.new_context(viewport=viewport, color_scheme=scheme, offline=True)
     page = context.new_page()
     complaints, requests = [], []
     page.on("console", lambda message: complaints.append(message.text))
@@ -71,8 +83,10 @@ def test_it_opens_offline_without_a_complaint_or_a_request(opened, report):
 def test_it_is_all_there(opened):
     page, _, _ = opened
     assert page.locator("h1").inner_text().startswith("Your model is unstable on")
-    assert page.locator("table").count() >= 9
-    assert page.locator(".plot svg").count() == 7
+    assert page.locator("table").count() >= 14
+    assert page.locator(".plot svg").count() == 7 + 3  # curves, components and shares; two conditions have no matrix
+    for name in ("confidence", "differences", "repeatability", "agreement", "attribution", "lacking"):
+        assert page.locator(f"#{name} h2").is_visible()
     page.locator("details.more > summary").click()
     broken = "images => images.filter(image => !(image.complete && image.naturalWidth > 0)).length"
     assert page.locator("img").count() > 40
@@ -108,3 +122,47 @@ def test_a_table_comes_as_csv(opened):
     assert waiting.value.suggested_filename == "accuracy.csv"
     with open(waiting.value.path(), encoding="utf-8") as stream:
         assert stream.readline().startswith("device,accuracy")
+
+
+LUMINANCE = """one => {
+    const parts = (one.tagName === 'text' ? getComputedStyle(one).fill : getComputedStyle(one).color).match(/[0-9.]+/g);
+    const linear = parts.slice(0, 3).map(v => (v /= 255) <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_can_be_read_in_the_light_and_in_the_dark(browser, report, scheme):
+    context = browser.new_context(viewport=DESKTOP, color_scheme=scheme, offline=True)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    card = page.evaluate("getComputedStyle(document.querySelector('.plot')).backgroundColor")
+    ground = sum((float(v) / 255) ** 2.2 for v in card[card.index("(") + 1 : -1].split(",")[:3]) / 3
+    # The ink in the matrix of pairs follows its cells.
+    wanted = "h1, .lead, td, th, .plot figcaption, .plot > p, .csv, .plot:not(#figure-pairs) svg text"
+    found = page.locator(wanted).evaluate_all(f"all => all.map({LUMINANCE})")
+    contrast = [(max(ground, one) + 0.05) / (min(ground, one) + 0.05) for one in found]
+    assert len(contrast) > 200
+    assert min(contrast) >= 4.5  # WCAG 2.2, 1.4.3
+    context.close()
+
+
+def test_in_print_it_is_light_and_nothing_is_hidden(browser, report):
+    context = browser.new_context(viewport=DESKTOP, color_scheme="dark", offline=True)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    page.emulate_media(media="print")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(31, 41, 51)"
+    assert page.locator("#agreement h2").is_visible()
+    assert len(page.pdf()) > 10_000
+    context.close()
+
+
+def test_points_tell_their_values(browser, report):
+    page = browser.new_page(viewport=DESKTOP)
+    page.goto(report.as_uri())
+    words = page.locator("#figure-accuracy use > title").all_text_contents()
+    assert len(words) == 5
+    assert all("% [" in one for one in words)
+    page.close()
