@@ -104,8 +104,8 @@ def agreement(
 ) -> Agreement:
     """Compare the labels of appraisals (see appraisals).
 
-    Rates: exact intervals of Clopper and Pearson, at the effective number of items where clusters hold several (the
-    default of statistics.rate_interval). Coefficients: by clusters; categories as gwet_ac1; with rng by bootstrap.
+    Rates: exact intervals of Clopper and Pearson, at the effective number of items where clusters hold several
+    (korn-graubard). Coefficients: by clusters; categories as gwet_ac1; with rng by bootstrap.
     Missing labels are left out. Raises BadInput where no label is given.
     """
     given = table[table["label"] != ""]
@@ -152,7 +152,8 @@ def _right(rows: pd.DataFrame, level: float, *, across: int = 1) -> dict[str, fl
 
 
 def _rate(marks: pd.Series[bool], clusters: pd.Series[str], level: float) -> dict[str, float]:
-    interval = rate_interval(marks.to_numpy(dtype=np.float64), clusters.to_numpy(), level=level)
+    exact = "korn-graubard"  # as studies of attribute agreement print them
+    interval = rate_interval(marks.to_numpy(dtype=np.float64), clusters.to_numpy(), level=level, method=exact)
     rate = float(marks.mean()) if len(marks) else float("nan")
     numbers = (len(marks), int(marks.sum()), rate, interval.low, interval.high)
     return dict(zip(ROW, numbers, strict=True))

@@ -18,13 +18,18 @@ from numpy.typing import NDArray
 
 from analysis.homes import SETUP
 from analysis.instability import group_codes, instability
+from analysis.model_variants import MODEL_FAMILIES, Variants, with_variants
 from analysis.printed_table import records
 from analysis.statistics import difference_interval
 from device_agents.errors import BadInput
 
 ITEM = ("scene", "angle", "repeat", "device")
-FAMILIES = tuple(name for name in SETUP if name not in ("model", "model_sha256"))
-AFTER_TENSOR = ("runtime", "threads")  # their variants have equal tensors and may still answer differently
+FAMILIES = (*(name for name in SETUP if name not in ("model", "model_sha256")), *MODEL_FAMILIES)
+AFTER_TENSOR = (
+    "runtime",
+    "threads",
+    *MODEL_FAMILIES,
+)  # their variants have equal tensors and may still answer differently
 NEEDED = (*ITEM, *SETUP, "environment", "cluster", "verdict", "label_1", "score_1", "latency_ms", "tensor_fingerprint")
 Numbers = NDArray[np.float64]
 
@@ -55,7 +60,7 @@ class Subject:
 
     def base_text(self) -> str:
         """The base in words: its model and its variant of every family."""
-        told = " ".join(f"{name}={value}" for name, value in self.fields.iloc[0].items())
+        told = " ".join(f"{name}={value}" for name, value in self.fields.iloc[0].items() if value != "")
         return f"Base of {self.model}: {told}."
 
     def variants(self, family: str) -> list[int]:
@@ -65,15 +70,19 @@ class Subject:
         return [int(at) for at in np.flatnonzero(other[:, place] & (other.sum(axis=1) == 1))]
 
 
-def subjects(predictions: pd.DataFrame, *, bases: Collection[str] = ()) -> list[Subject]:
+def subjects(
+    predictions: pd.DataFrame, *, bases: Collection[str] = (), variants: Variants | None = None
+) -> list[Subject]:
     """Split a long table, each item once an environment, into its models, in order of appearance.
 
     bases: the environments noted as bases; of models that have none of them, the one from which most others differ
-    in exactly one family, the first of equals. Raises BadInput for absent columns.
+    in exactly one family, the first of equals. variants: which model files are variants of another, as with_variants
+    takes them. Raises BadInput for absent columns.
     """
     absent = [name for name in NEEDED if name not in predictions.columns]
     if absent:
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(predictions.columns)}")
+    predictions = with_variants(predictions, variants)
     files = predictions[["model", "model_sha256"]].drop_duplicates()
     twice = files["model"].duplicated(keep=False)
     found = []
@@ -83,9 +92,12 @@ def subjects(predictions: pd.DataFrame, *, bases: Collection[str] = ()) -> list[
     return found
 
 
-def measured_subjects(predictions: pd.DataFrame, *, bases: Collection[str], command: str) -> list[Subject]:
+def measured_subjects(
+    predictions: pd.DataFrame, *, bases: Collection[str], command: str, variants: Variants | None = None
+) -> list[Subject]:
     """Give the models of a run in which a family was varied; raises BadInput naming what to run where there is none."""
-    found = [one for one in subjects(predictions, bases=bases) if any(map(one.variants, FAMILIES))]
+    every = subjects(predictions, bases=bases, variants=variants)
+    found = [one for one in every if any(map(one.variants, FAMILIES))]
     if not found:
         raise BadInput(
             "expected predictions of a model in environments that differ from a base in one family, got none; make "
@@ -135,7 +147,8 @@ def _matrix(shape: tuple[int, int], rows: Any, columns: Any, values: NDArray[Any
 def distinct(subject: Subject, family: str) -> list[int]:
     """Columns of the family's variants that are a noise of their own: other than the base, and each once.
 
-    Compared where both have a value; a variant that answered no picture is none.
+    Compared where both have a value; a variant that answered no picture is none. Another model file is a noise of its
+    own even where it changed no answer (ceil mode at some sizes): its effect is then nothing, and not unknown.
     """
     marks = subject.answers if family in AFTER_TENSOR else subject.tensors
     answered = np.atleast_1d(np.isfinite(subject.right).any(axis=0))
@@ -148,14 +161,9 @@ def distinct(subject: Subject, family: str) -> list[int]:
             bool(both[:, at].any() and (one[both[:, at], 0] == others[both[:, at], at]).all())
             for at in range(len(seen))
         ]
-        if answered[column] and not any(alike):
+        if answered[column] and (family in MODEL_FAMILIES or not any(alike)):
             found.append(column)
     return found
-
-
-def _alike(one: NDArray[np.int64], other: NDArray[np.int64]) -> bool:
-    both = (one > 0) & (other > 0)
-    return bool(both.any() and (one[both] == other[both]).all())
 
 
 def variant_rows(subject: Subject, family: str, *, level: float = 0.95) -> pd.DataFrame:
@@ -179,8 +187,8 @@ def variant_rows(subject: Subject, family: str, *, level: float = 0.95) -> pd.Da
     return pd.DataFrame(rows, columns=columns)
 
 
-def family_row(subject: Subject, family: str, *, level: float = 0.95) -> dict[str, Any]:
-    """What one family does to one model: rates and deltas 0..1, NaN where it was not measured.
+def family_row(subject: Subject, family: str, *, only: str | None = None, level: float = 0.95) -> dict[str, Any]:
+    """What one family, or only one variant of it, does to one model: rates and deltas 0..1, NaN where not measured.
 
     variants (names measured), distinct; mean with low and high; max with max_low, max_high and the variant as worst;
     std (sample, n - 1, NaN below two variants); items; instability with its interval, across the base and the distinct
@@ -188,6 +196,9 @@ def family_row(subject: Subject, family: str, *, level: float = 0.95) -> dict[st
     """
     rows = variant_rows(subject, family, level=level)
     own = distinct(subject, family)
+    if only is not None:
+        rows = rows[rows["variant"] == only]
+        own = [column for column in own if subject.fields[family].iloc[column] == only]
     deltas = rows[rows["distinct"].astype(bool)].dropna(subset=["delta"])
     mean = _delta(subject, own, level)
     worst = records(deltas)[int(deltas["delta"].to_numpy().argmax())] if len(deltas) else None

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.input_dependence import dependence
+from analysis.model_variants import Variants
 from analysis.noise_families import FAMILIES, Subject, measured_subjects, variant_rows
 from analysis.printed_table import Column, Part, PrintedTable, records
 from analysis.published import NOISES, SYSNOISE
@@ -61,14 +62,15 @@ def kinds_table(
     predictions: pd.DataFrame,
     *,
     bases: Collection[str] = (),
+    variants: Variants | None = None,
     command: str = "instability predict RUN --model NAME",
     level: float = 0.95,
 ) -> PrintedTable:
     """Make SysNoise's table 1, measured: whether a noise depends on the picture, its effect level, its variants.
 
-    predictions, bases, command: as classification_table. Raises BadInput where no family was varied.
+    predictions, bases, variants, command: as classification_table. Raises BadInput where no family was varied.
     """
-    found = measured_subjects(predictions, bases=bases, command=command)
+    found = measured_subjects(predictions, bases=bases, command=command, variants=variants)
     rows = [_measured_row(one, family, level) for one in found for family in _varied(one)]
     told = ", ".join(f"{row['noise']} {row['span']} ({row['model']})" for row in rows)
     rows += [_printed(name) for name in NOISES if not any(name in _varied(one) for one in found)]

@@ -13,6 +13,14 @@ from analysis.published import ARCHITECTURES, sysnoise_rows
 
 # The families of SysNoise's preprocessing, always in the table, and their columns in it.
 PRINTED = {"decoder": "decode", "resizer": "resize", "colour": "colour"}
+# Variants of a model's file, and their columns in SysNoise's table; a column takes the first that was compared.
+OF_MODELS = {
+    "precision float16": "fp16",
+    "precision float16-compute": "fp16",
+    "precision int8": "int8",
+    "ceil ceil": "ceil",
+    "ceil floor": "ceil",
+}
 PRINTED_COLUMNS = (
     Column("model", "architecture"),
     Column("source", "source"),
@@ -38,7 +46,8 @@ def printed_rows(numbers: pd.DataFrame, trained: Mapping[str, tuple[float, int]]
         found = {str(row["family"]): row for row in records(numbers[numbers["model"] == model])}
         row = {"model": model, "source": f"this run, n={items}", "trained": two_decimals(100 * accuracy)}
         row |= {PRINTED[family]: _told(found.get(family, {})) for family in PRINTED}
-        row |= {"precision": "-/-", "ceil": "-", "combined": _told({"mean": found.get("", {}).get("mean")})}
+        fp16, int8, ceil = (_of_models(found, column) for column in ("fp16", "int8", "ceil"))
+        row |= {"precision": f"{fp16}/{int8}", "ceil": ceil, "combined": _told({"mean": found.get("", {}).get("mean")})}
         rows.append(row)
         rows += _published(published[published["architecture"] == ARCHITECTURES.get(model)])
     return pd.DataFrame(rows)
@@ -55,6 +64,10 @@ def published_rows() -> pd.DataFrame:
 def two_decimals(value: float) -> str:
     """Write a number as both sources do, "-" for none."""
     return "-" if math.isnan(value) else f"{value:.2f}".replace("-0.00", "0.00")
+
+
+def _of_models(found: Mapping[str, Mapping[str, Any]], column: str) -> str:
+    return _told(next((found[name] for name, of in OF_MODELS.items() if of == column and name in found), {}))
 
 
 def _published(rows: pd.DataFrame) -> list[dict[str, str]]:

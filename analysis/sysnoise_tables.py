@@ -8,13 +8,14 @@ from typing import Any
 import pandas as pd
 
 from analysis.family_sizes import TREND_COLUMNS, size_lines, trend_rows
+from analysis.model_variants import MODEL_FAMILIES, Variants
 from analysis.noise_families import FAMILIES, Subject, base_accuracy, family_row, measured_subjects, variant_rows
 from analysis.printed_table import Bars, Column, Lines, Part, PrintedTable, records
 from analysis.published import ARCHITECTURES, SYSNOISE, SYSNOISE_README, sysnoise_rows
 from analysis.statistics import rate_interval
-from analysis.sysnoise_printed import PRINTED, PRINTED_COLUMNS, printed_rows, published_rows, two_decimals
+from analysis.sysnoise_printed import OF_MODELS, PRINTED, PRINTED_COLUMNS, printed_rows, published_rows, two_decimals
 
-NOISE_NAMES = {"decoder": "decode", "resizer": "resize", "colour": "colour mode"}
+NOISE_NAMES = {"decoder": "decode", "resizer": "resize", "colour": "colour mode", "ceil": "ceil mode"}
 
 HOW = (
     "ΔACC is accuracy in the base minus accuracy with the noise, in percentage points: more is worse. It is paired, "
@@ -22,8 +23,10 @@ HOW = (
     "Mean, max and spread are over a family's distinct variants: names that give the same tensors on every picture "
     "count once, and names for what the base does anyway do not count. ± is the sample standard deviation (n − 1), as "
     "in SysNoise's README. The max of many noisy deltas is larger than its truth.",
-    "FP16, INT8 and ceil mode are other models than the one given: - as long as there are none to compare. Combined is "
-    "the stacked design's last round, chosen on one half of the objects and scored on the other.",
+    "FP16, INT8 and ceil mode are variants of the model's file, and - where none was compared (predict --vary "
+    "precision=float16,int8,ceil or floor). INT8 is calibrated with pictures that are not in the run; ceil mode is the "
+    "other one than the model's own. Combined is the stacked design's last round, chosen on one half of the objects "
+    "and scored on the other.",
     "Minutes: measured inference only, each distinct tensor of the base and the family once. SysNoise reports 10 to 40 "
     "GPU minutes for one noise and one model (appendix D), on 50,000 pictures.",
 )
@@ -71,6 +74,7 @@ def classification_table(
     bases: Collection[str] = (),
     stacked: Mapping[str, Mapping[str, Any]] | None = None,
     models: Mapping[str, Mapping[str, Any]] | None = None,
+    variants: Variants | None = None,
     command: str = "instability predict RUN --model NAME",
     level: float = 0.95,
 ) -> PrintedTable:
@@ -78,12 +82,13 @@ def classification_table(
 
     predictions: the long table of one kind of pictures (one ISP and codec). bases: the environments noted as
     bases. stacked: model -> the note of its stacked design (rows, of which the last has difference and
-    difference_interval). models: model -> bytes, family. Numbers are 0..1 but in the first part, which is text as
+    difference_interval). models: model -> bytes, family. variants: which model files are variants of another, as
+    analysis.model_variants.with_variants takes them. Numbers are 0..1 but in the first part, which is text as
     printed. Raises BadInput where no family was varied, naming what to run (command is how it begins).
     """
-    measured = measured_subjects(predictions, bases=bases, command=command)
+    measured = measured_subjects(predictions, bases=bases, command=command, variants=variants)
     numbers = _with_published(pd.concat([_number_rows(one, stacked, level) for one in measured], ignore_index=True))
-    variants = [
+    told = [
         variant_rows(one, family, level=level).assign(model=one.model, noise=NOISE_NAMES.get(family, family))
         for one in measured
         for family in FAMILIES
@@ -94,7 +99,7 @@ def classification_table(
     parts = [
         Part("sysnoise-cls", "As SysNoise prints it", PRINTED_NOTE, printed, PRINTED_COLUMNS),
         Part("numbers", "With intervals", "Δ in percentage points; intervals hold 95 %.", numbers, NUMBER_COLUMNS),
-        Part("variants", "Every variant", "", pd.concat(variants, ignore_index=True), VARIANT_COLUMNS, aside=True),
+        Part("variants", "Every variant", "", pd.concat(told, ignore_index=True), VARIANT_COLUMNS, aside=True),
         Part("published", "Every published row", PRINTED_NOTE, published_rows(), PRINTED_COLUMNS, aside=True),
     ]
     figures: list[Bars | Lines] = [_noise_bars(one, numbers) for one in measured]
@@ -126,12 +131,19 @@ def _trained(subject: Subject, level: float) -> tuple[float, float, float, int]:
 
 
 def _number_rows(subject: Subject, stacked: Mapping[str, Mapping[str, Any]] | None, level: float) -> pd.DataFrame:
-    varied = [family for family in FAMILIES if family not in PRINTED and subject.variants(family)]
+    other = [family for family in FAMILIES if family not in (*PRINTED, *MODEL_FAMILIES)]
+    varied = [family for family in other if subject.variants(family)]
     rows = [
         {"model": subject.model, "noise": NOISE_NAMES.get(family, family), "family": family}
         | family_row(subject, family, level=level)
         for family in (*PRINTED, *varied)
     ]
+    for family in MODEL_FAMILIES:
+        # Their variants are noises of their own in SysNoise's table, not samples of one.
+        for variant in dict.fromkeys(subject.fields[family].iloc[column] for column in subject.variants(family)):
+            name = f"{NOISE_NAMES.get(family, family)}: {variant}"
+            row = {"model": subject.model, "noise": name, "family": f"{family} {variant}"}
+            rows.append(row | family_row(subject, family, only=variant, level=level))
     if stacked and subject.model in stacked:
         combined = _combined(stacked[subject.model]["rows"])
         rows.append({"model": subject.model, "noise": "combined", "family": ""} | combined)
@@ -142,7 +154,7 @@ def _with_published(numbers: pd.DataFrame) -> pd.DataFrame:
     """Add the printed mean deltas of the same architecture as fractions: paper, paper_max, readme, readme_std."""
     rows = sysnoise_rows()
     sources = {source: rows[rows["source"] == source].set_index("architecture") for source in ("paper", "README")}
-    columns = {**PRINTED, "": "combined"}
+    columns = {**PRINTED, **OF_MODELS, "": "combined"}
     found: dict[str, list[float]] = {"paper": [], "paper_max": [], "readme": [], "readme_std": []}
     for model, family in zip(numbers["model"], numbers["family"], strict=True):
         for name, values in found.items():
