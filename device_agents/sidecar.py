@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ _CHOICES: Dict[str, Tuple[str, ...]] = {
     "outputs": ("logits", "probabilities", "quantised"),
 }
 _LARGEST_INPUT = 4096
+_HASH = re.compile("[0-9a-f]{64}")
+# What only a changed model has; left out of files where it is empty, so that older readers take them.
+_OF_VARIANTS = ("variant", "source_sha256", "calibration")
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,8 @@ class Sidecar:
     ``fit``, ``resizer`` and ``scaling`` are the defaults that an environment may replace. ``outputs`` are "logits" (a
     softmax follows), "probabilities", or "quantised" (probabilities in integers; the file's own scale and zero point
     bring them to 0..1). ``labels`` is the label CSV's path relative to the sidecar, "" for none; with ``background``
-    class 0 is the background, and the label list may leave it out.
+    class 0 is the background, and the label list may leave it out. A model made from another says which ``variant`` of
+    it this is, the source file's sha256, and the sha256 of each picture that its ranges were calibrated with.
     """
 
     name: str
@@ -46,6 +51,9 @@ class Sidecar:
     outputs: str
     labels: str = ""
     background: bool = False
+    variant: str = ""
+    source_sha256: str = ""
+    calibration: Tuple[str, ...] = ()
 
 
 def sidecar_path(model: Path) -> Path:
@@ -69,7 +77,13 @@ def read_sidecar(path: Path) -> Sidecar:
 def write_sidecar(path: Path, sidecar: Sidecar) -> None:
     """Write a sidecar as indented JSON, given its own path or its model's."""
     path = path if path.suffix == ".json" else sidecar_path(path)
-    path.write_text(json.dumps(dataclasses.asdict(sidecar), indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(sidecar_values(sidecar), indent=2) + "\n", encoding="utf-8")
+
+
+def sidecar_values(sidecar: Sidecar) -> Dict[str, Any]:
+    """Give a sidecar as JSON values, without what only a changed model has where that is empty."""
+    values = dataclasses.asdict(sidecar)
+    return {name: value for name, value in values.items() if value or name not in _OF_VARIANTS}
 
 
 def parse_sidecar(values: Any, *, source: str) -> Sidecar:
@@ -79,7 +93,7 @@ def parse_sidecar(values: Any, *, source: str) -> Sidecar:
     problems = _problems(values)
     if problems:
         raise BadInput(f"sidecar {source}: " + "; ".join(problems))
-    return Sidecar(**values)
+    return Sidecar(**{**values, "calibration": tuple(values.get("calibration", ()))})
 
 
 def read_labels(path: Path) -> Tuple[str, ...]:
@@ -119,6 +133,9 @@ def _value_problems(name: str, value: Any) -> List[str]:
         return [] if good else [f"{name}: expected a whole number 1..{_LARGEST_INPUT}, got {value!r}"]
     if name == "background":
         return [] if isinstance(value, bool) else [f"background: expected true or false, got {value!r}"]
+    if name == "calibration":
+        good = isinstance(value, (list, tuple)) and all(isinstance(one, str) and _HASH.fullmatch(one) for one in value)
+        return [] if good else [f"calibration: expected a list of sha256, got {str(value)[:80]}"]
     if not isinstance(value, str) or (name == "name" and not value):
         return [f"{name}: expected text, got {value!r}"]
     if name in _CHOICES and value not in _CHOICES[name]:

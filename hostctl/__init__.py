@@ -16,6 +16,7 @@ developing     raws x ISPs x codecs into a run; development is the command aroun
                picture_versions and parallel are its parts
 noise_pictures what each noise does to a picture; difference_map where two differ; noise_page their pages
 datasets       labelled pictures written out by variants; prepared predicts them without resizing again
+model_variants variants of a run's model (INT8, ceil mode, ...), made, checked and noted
 tabling        a table of the papers from a run
 checking       a run held against limits; comparing_runs what an update broke and mended
 explaining     which stage turned an answer over: flips finds them, ways, explain, layers and layer_cuts compute,

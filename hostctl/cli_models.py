@@ -14,10 +14,15 @@ from hostctl.cli_command import Command, print_result
 
 
 def _models_options(parser: argparse.ArgumentParser) -> None:
-    actions = "list what there is, make one, or write probe files that give back a model's input"
-    parser.add_argument("action", choices=["list", "get", "probe"], help=actions)
-    parser.add_argument("name", nargs="?", help="the model to get or to probe, for example mobilenet-v2")
-    parser.add_argument("--out", type=Path, help="probe: the folder for its files (default: MODEL-probe)")
+    actions = "list what there is, make one, make variants of one, or probe files that give back a model's input"
+    parser.add_argument("action", choices=["list", "get", "vary", "probe"], help=actions)
+    parser.add_argument("name", nargs="?", help="the model, for example mobilenet-v2; vary and probe take files too")
+    parser.add_argument("--out", type=Path, help="probe, vary: the folder for files (default: MODEL-probe, the cache)")
+    names = "vary: variants of the model, names, globs or all: int8,float16,ceil (default: %(default)s)"
+    parser.add_argument("--precision", default="all", metavar="VARIANT,...", help=names)
+    pictures = "vary: pictures to calibrate with, a folder or a CSV (default: the packaged photographs, which are few)"
+    parser.add_argument("--calibration", type=Path, metavar="SCENES", help=pictures)
+    parser.add_argument("--sidecar", type=Path, help="vary: the model's sidecar (default: FILE.json beside it)")
     kinds = "probe: outputs are the whole input, or slices of it in the model's own output shapes (default: identity)"
     parser.add_argument("--kind", choices=["identity", "slices"], default="identity", help=kinds)
 
@@ -46,6 +51,8 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
         default="one-at-a-time",
         help="one change each, all combinations, or the most harmful upon the most harmful (default: %(default)s)",
     )
+    pictures = "for --vary precision: pictures to calibrate with, none of them in the run (default: packaged ones)"
+    parser.add_argument("--calibration", type=Path, metavar="SCENES", help=pictures)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
     parser.add_argument("--lab", type=Path, help="a lab file, for --on")
     parser.add_argument("--on", default="", metavar="DEVICE", help="predict on this device of the lab, by its agent")
@@ -68,6 +75,13 @@ def _run_models(options: argparse.Namespace) -> int:
         return print_result(
             options, commands.probe_model(options.name, out=options.out, kind=options.kind), printing.model_text
         )
+    if options.action == "vary":
+        from hostctl.model_variants import vary_text
+
+        given = {name: getattr(options, name) for name in ("precision", "calibration", "sidecar", "out")}
+        with printing.progress(options) as progress:
+            result = commands.vary_model(options.name, progress=progress, **given)
+        return print_result(options, result, vary_text)
     with printing.progress(options) as progress:
         return print_result(options, commands.get_model(options.name, progress=progress), printing.model_text)
 
@@ -93,6 +107,7 @@ def _run_predict(options: argparse.Namespace) -> int:
             workers=options.workers,
             lab=options.lab,
             on=options.on,
+            calibration=options.calibration,
             progress=progress,
         )
     return print_result(options, result, printing.predict_text)

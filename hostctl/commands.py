@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -65,6 +66,7 @@ def predict(
     workers: int = os.cpu_count() or 1,
     lab: Path | None = None,
     on: str = "",
+    calibration: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Predict a run's pictures, or a folder's or CSV's, with a model; gives accuracy and how.
@@ -76,7 +78,8 @@ def predict(
     photographs) is made first and stays in the run. ``isp`` and ``codec`` choose those to start from (raw pictures:
     "libraw-pinned" and "png"; photographs: as they were shot). ``cluster`` is the address of a Dask scheduler to work
     on instead of this host. ``on`` names a device of ``lab`` whose agent does all of it; the result then says
-    which cells come out otherwise than on this host, where that has them, and at which stage first.
+    which cells come out otherwise than on this host, where that has them, and at which stage first. ``calibration`` is
+    a folder or CSV of pictures for variants of the model ("precision=int8"; default: the packaged photographs).
     """
     from hostctl.predicting import Setup, predict_pictures
 
@@ -86,6 +89,7 @@ def predict(
             + ("neither" if run is None else "both")
         )
     setup = Setup(model, sidecar, runtime, decoder, view, isp, codec, tuple(vary), design, cluster, workers, lab, on)
+    setup = replace(setup, calibration=calibration)
     return predict_pictures(setup, run=run, scenes=scenes, out=out, progress=progress)
 
 
@@ -202,6 +206,21 @@ def variants(*families: str) -> pd.DataFrame:
     from hostctl.variants import list_variants
 
     return list_variants(*families)
+
+
+def vary_model(
+    model: str,
+    *,
+    precision: str = "all",
+    calibration: Path | None = None,
+    sidecar: Path | None = None,
+    out: Path | None = None,
+    progress: Progress = silent,
+) -> dict[str, Any]:
+    """Make variants of a model (INT8, float16, ceil mode, ...), each checked against it; see hostctl.model_variants."""
+    from hostctl.model_variants import vary_model as vary
+
+    return vary(model, precision=precision, sidecar=sidecar, calibration=calibration, out=out, progress=progress)
 
 
 def get_model(name: str, *, progress: Progress = silent) -> dict[str, str]:

@@ -12,6 +12,7 @@ from capture.codecs import CODECS
 from capture.isp import ISPS
 from device_agents.predict import FAMILIES as OF_ENVIRONMENTS
 from device_agents.records import Environment
+from stability_train.variants import PRECISIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,16 +22,21 @@ Variant = Mapping[str, Any]
 
 THREADS = "threads"
 OF_PICTURES: dict[str, Mapping[str, Any]] = {"isp": ISPS, "codec": CODECS}
-FAMILIES: dict[str, Mapping[str, Any]] = {**OF_PICTURES, **OF_ENVIRONMENTS, THREADS: {}}
+OF_MODELS: dict[str, Mapping[str, Any]] = {"precision": PRECISIONS}
+FAMILIES: dict[str, Mapping[str, Any]] = {**OF_PICTURES, **OF_MODELS, **OF_ENVIRONMENTS, THREADS: {}}
 
 
 @dataclass(frozen=True)
 class Condition:
-    """An environment, and the ISP and codec that made the picture; both are empty for pictures as they were shot."""
+    """An environment, and the ISP and codec that made the picture; both are empty for pictures as they were shot.
+
+    precision is the variant of the model whose file the environment names by its hash, empty for the model as given.
+    """
 
     environment: Environment
     isp: str = ""
     codec: str = ""
+    precision: str = ""
 
     @property
     def name(self) -> str:
@@ -44,14 +50,15 @@ class Condition:
 
     def variant(self, family: str) -> Any:
         """Which variant of a family it has."""
-        return getattr(self if family in OF_PICTURES else self.environment, family)
+        return getattr(self if family in (*OF_PICTURES, *OF_MODELS) else self.environment, family)
 
 
 def changed(condition: Condition, variant: Variant) -> Condition:
     """Give the condition with a variant put in."""
-    of_picture = {family: name for family, name in variant.items() if family in OF_PICTURES}
-    rest = {family: name for family, name in variant.items() if family not in OF_PICTURES}
-    return replace(condition, environment=replace(condition.environment, **rest), **of_picture)
+    own = (*OF_PICTURES, *OF_MODELS)
+    of_condition = {family: name for family, name in variant.items() if family in own}
+    rest = {family: name for family, name in variant.items() if family not in own}
+    return replace(condition, environment=replace(condition.environment, **rest), **of_condition)
 
 
 def changes(condition: Condition, base: Condition) -> dict[str, Any]:
@@ -72,6 +79,14 @@ def by_making(conditions: Iterable[Condition]) -> dict[tuple[str, str], list[Env
     for condition in conditions:
         found.setdefault(condition.made, {})[condition.environment] = None
     return {made: list(environments) for made, environments in found.items()}
+
+
+def by_model(conditions: Iterable[Condition]) -> dict[str, list[Condition]]:
+    """Give the conditions of each model file, by its sha256, in the order given."""
+    found: dict[str, list[Condition]] = {}
+    for condition in conditions:
+        found.setdefault(condition.environment.model_sha256, []).append(condition)
+    return found
 
 
 def of_conditions(table: pd.DataFrame, conditions: Sequence[Condition]) -> pd.DataFrame:

@@ -13,7 +13,12 @@ NOTE = "models"
 
 
 def keep_model(run: Run, model: Path, sidecar: Sidecar) -> None:
-    """Note a model in the run, by the name in its sidecar; its family is the first word of that name."""
+    """Note a model in the run, by the name in its sidecar; its family is the first word of that name.
+
+    A variant of a model (INT8, ...) has the model's name and its own note (hostctl.model_variants).
+    """
+    if sidecar.variant:
+        return
     known = run.note(NOTE) or {}
     word = re.match("[A-Za-z]+", sidecar.name)
     family = (word.group() if word else sidecar.name).lower()

@@ -18,7 +18,7 @@ from capture.raw import RAW_SUFFIXES
 from device_agents.errors import BadInput, pick
 from device_agents.records import Environment
 from device_agents.runtimes import runtime_version
-from hostctl.conditions import FAMILIES, OF_PICTURES, THREADS, Condition, changed
+from hostctl.conditions import FAMILIES, OF_MODELS, OF_PICTURES, THREADS, Condition, changed
 from hostctl.predicting import RAW_CODEC, RAW_ISP
 
 DEVICE = "device"
@@ -132,7 +132,8 @@ def _way(text: str, base: Environment, *, raws: bool) -> Way:
 
 
 def _checked(family: str, variant: str, text: str) -> str | int:
-    table = pick({**FAMILIES, DEVICE: {}}, family, what="word of a condition")
+    known = {name: table for name, table in FAMILIES.items() if name not in OF_MODELS}
+    table = pick({**known, DEVICE: {}}, family, what="word of a condition")
     if family == THREADS:
         if not variant.isdecimal() or int(variant) < 1:
             raise BadInput(f"--condition '{text}': expected threads=N, a whole number from 1, got '{variant}'")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -15,8 +15,9 @@ from device_agents.errors import BadInput, pick
 from device_agents.predict import default_environment
 from device_agents.preprocess import NOT_AVAILABLE
 from device_agents.records import Environment
+from device_agents.sidecar import Sidecar
 from hostctl.comparing import ITEM, compare, failures, scored_round
-from hostctl.conditions import Condition, by_making, describe_changes, of_conditions
+from hostctl.conditions import Condition, by_making, by_model, describe_changes, of_conditions
 from hostctl.designs import DESIGNS, SEED, Variants, candidates, most_harmful, parse_vary, scoring_half
 from hostctl.developing import develop_run
 from hostctl.file_runs import run_of_files
@@ -24,7 +25,7 @@ from hostctl.grid import Assignment, predict_run
 from hostctl.predicting_on import against_host, agent_of, on_device, variants_on
 from hostctl.prepared import as_prepared
 from hostctl.printing import Progress
-from hostctl.probing import usable
+from hostctl.probing import Models, usable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,6 +57,7 @@ class Setup:
     workers: int
     lab: Path | None = None
     on: str = ""
+    calibration: Path | None = None
 
 
 def predict_pictures(
@@ -76,12 +78,15 @@ def predict_pictures(
         if agent is not None:
             environment = on_device(environment, agent)
         not_made: list[str] = []
+        models = Models({environment.model_sha256: (path, card)})
 
         def work(conditions: Sequence[Condition]) -> None:
             not_made[:] = _make(opened, conditions, setup.workers, progress)
             said = partial(progress, "predictions")
-            made = [Assignment(tuple(some), agent=agent, made=how) for how, some in by_making(conditions).items()]
-            predict_run(opened, path, card, made, workers=setup.workers, progress=said, cluster=setup.cluster)
+            for sha256, some in by_model(conditions).items():
+                made = [Assignment(tuple(each), agent=agent, made=how) for how, each in by_making(some).items()]
+                file, its = models.files[sha256]
+                predict_run(opened, file, its, made, workers=setup.workers, progress=said, cluster=setup.cluster)
 
         result: dict[str, Any] = {
             "run": str(opened.folder),
@@ -98,7 +103,9 @@ def predict_pictures(
             found = _compared(opened, conditions, work)
         else:
             base = _base(opened, environment, setup, made="isp" in asked)
-            variants, left_out = (variants_on(asked, agent), []) if agent else usable(asked, base, path, card)
+            if "precision" in asked:
+                models = _models(opened, setup, asked["precision"], environment, path, card, progress)
+            variants, left_out = (variants_on(asked, agent), []) if agent else usable(asked, base, models)
             for note in left_out:
                 progress("variants", 0, 0, note)
             if setup.design == STACKED:
@@ -109,6 +116,28 @@ def predict_pictures(
         described = {**asdict(base.environment), "isp": base.isp, "codec": base.codec}
         result |= {"design": setup.design, "base": described, "left_out": left_out, "not_made": not_made}
         return {**result, **found, **({"against_host": against_host(opened, setup.on)} if agent else {})}
+
+
+def _models(
+    run: Run,
+    setup: Setup,
+    asked: Mapping[str | int, bool],
+    environment: Environment,
+    path: Path,
+    card: Sidecar,
+    progress: Progress,
+) -> Models:
+    """The model's file and those of its variants, made and noted in the run."""
+    from hostctl.model_variants import variants_of_run
+
+    if setup.on:
+        raise BadInput("--vary precision: expected this host, got --on; predict --model FILE --on DEVICE runs one file")
+    names = {str(name): by_name for name, by_name in asked.items()}
+    made, changes, lacking = variants_of_run(
+        run, path, card, names, runtime=environment.runtime, calibration=setup.calibration, progress=progress
+    )
+    files = {sha256: (one.path, one.sidecar) for sha256, one in made.items()}
+    return Models({environment.model_sha256: (path, card), **files}, changes, lacking)
 
 
 def _agent(setup: Setup, run: Run) -> AbstractContextManager[Agent | None]:

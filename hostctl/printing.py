@@ -147,8 +147,8 @@ def _grid_text(result: Mapping[str, Any]) -> str:
     else:
         lines.append("against the base: the change of accuracy, pictures with another label, right in exactly one")
     lines += [f"  {key:<14} {result[key]}" for key in ("preprocessing", "run")]
-    keys = ("isp", "codec", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
-    base = " ".join(f"{key}={result['base'][key]}" for key in keys if result["base"][key])
+    keys = ("isp", "codec", "precision", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
+    base = " ".join(f"{key}={result['base'][key]}" for key in keys if result["base"].get(key))
     lines.append(f"  base           {base}")
     if result["not_available"]:
         lines.append(f"  not available  {result['not_available']} predictions that this machine cannot make")

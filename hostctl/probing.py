@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from device_agents.predict import Job, JobPicture, predict
 from device_agents.records import Environment
 from device_agents.runtimes import runtime_version
 from device_agents.sidecar import Sidecar
-from hostctl.conditions import Condition, Variant, changed, changes
+from hostctl.conditions import OF_MODELS, Condition, Variant, by_model, changed, changes
 
 PROBE_HEIGHT, PROBE_WIDTH = 48, 64
 # What depends on the machine and the model; anything else depends on the picture, and is said of each picture.
@@ -28,15 +29,28 @@ Asked = Mapping[str, Mapping[str | int, bool]]
 Lacking = dict[tuple[str, str | int], str]
 
 
-def usable(asked: Asked, base: Condition, model: Path, sidecar: Sidecar) -> tuple[dict[str, list[Variant]], list[str]]:
+@dataclass(frozen=True)
+class Models:
+    """The model files of a study by sha256, the variants of the model among them, and why others cannot be made."""
+
+    files: Mapping[str, tuple[Path, Sidecar]]
+    variants: Sequence[Variant] = ()
+    lacking: Mapping[str, str] = field(default_factory=dict)
+
+
+def usable(asked: Asked, base: Condition, models: Models) -> tuple[dict[str, list[Variant]], list[str]]:
     """Give each family's variants that work here, and a note for each that a glob asked for and that does not.
 
     asked: as designs.parse_vary gives it. Raises MissingExtra or BadInput for one that was asked for by name and does
     not work, and BadInput where the base itself does not.
     """
-    variants, lacking = _variants(asked)
-    environments = {changed(base, variant).environment for some in variants.values() for variant in some}
-    errors = _probe([base.environment, *environments], model, sidecar)
+    found, lacking = _variants({family: names for family, names in asked.items() if family not in OF_MODELS})
+    variants = {family: list(models.variants) if family in OF_MODELS else found[family] for family in asked}
+    lacking |= {("precision", name): reason for name, reason in models.lacking.items()}
+    conditions = {base, *(changed(base, variant) for some in variants.values() for variant in some)}
+    errors: dict[Environment, str] = {}
+    for sha256, those in by_model(conditions).items():
+        errors |= _probe(list(dict.fromkeys(one.environment for one in those)), *models.files[sha256])
     if base.environment in errors:
         raise BadInput(f"the environment to start from does not work here: {errors[base.environment]}")
     kept: dict[str, list[Variant]] = {}

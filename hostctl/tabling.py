@@ -110,6 +110,7 @@ def _classification(run: Run, predictions: pd.DataFrame) -> PrintedTable:
         bases=_bases(run, home),
         stacked=run.note("stacked"),
         models=run.note("models"),
+        variants=run.note("model_variants"),
         command=_command(run, predictions),
     )
 
@@ -118,7 +119,9 @@ def _kinds(run: Run, predictions: pd.DataFrame) -> PrintedTable:
     from analysis.noise_kinds import kinds_table
 
     home = at_home(_one_making(run, predictions))
-    return kinds_table(home, bases=_bases(run, home), command=_command(run, predictions))
+    return kinds_table(
+        home, bases=_bases(run, home), variants=run.note("model_variants"), command=_command(run, predictions)
+    )
 
 
 def _one_making(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:

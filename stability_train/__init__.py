@@ -12,4 +12,13 @@ labels.py          the ImageNet label list, in class order
 legacy_pickle.py   the old PyTorch weight format into numpy, without PyTorch and without running code
 wheels.py          named wheels at pinned versions and hashes, fetched without their dependencies
 cache.py           where fetched and made files live: whole or absent, one writer at a time
+
+probe.py           model files that give back their input (probe_tflite, probe_onnx); contract.py and contract_code.py the
+                   preprocessing written down, as code too (templates/)
+variants.py        PRECISIONS: variants of a trained model; variant_files.py makes and keeps their files
+make_variants.py   the process that makes those that need TensorFlow; maker_process.py talks to it
+quantise.py        INT8 and 16x8; tflite_edits.py float16 and dynamic range; half.py half precision
+graph_edits.py     ceil mode and upsampling in ONNX graphs; keras_edits.py the same in Keras
+conversions.py     Keras to TFLite and ONNX, TFLite to ONNX
+calibration.py     pictures to calibrate with, none of which is ever evaluated
 """

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from device_agents.sidecar import Sidecar
+from device_agents.sidecar import Sidecar, sidecar_values
 from stability_train.wheels import WHEELS, Member
 
 _VERSION = 1  # raise it when make.py, networks.py or export.py change what they write
@@ -24,7 +24,7 @@ class Recipe:
 
 def recipe_digest(recipe: Recipe) -> str:
     """Give 16 hexadecimal digits that change whenever a recipe, or the code's own version of it, does."""
-    text = json.dumps([_VERSION, recipe.weights.sha256, dataclasses.asdict(recipe.sidecar)], sort_keys=True)
+    text = json.dumps([_VERSION, recipe.weights.sha256, sidecar_values(recipe.sidecar)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -9,17 +9,16 @@ import dataclasses
 import importlib.util
 import json
 import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from device_agents.errors import BadInput, KitError, MissingExtra, pick
-from device_agents.sidecar import Sidecar, read_labels, read_sidecar, sidecar_path
+from device_agents.errors import BadInput, MissingExtra, pick
+from device_agents.sidecar import Sidecar, read_labels, read_sidecar, sidecar_path, sidecar_values
 from stability_train.cache import Progress, cache_folder, locked, new_folder, sha256_of, silent
 from stability_train.known_files import KNOWN_FILES
 from stability_train.labels import imagenet_labels
+from stability_train.maker_process import run_maker
 from stability_train.photographs import photographs
 from stability_train.recipes import MODELS, Recipe, recipe_digest
 from stability_train.wheels import fetch_wheel
@@ -163,24 +162,8 @@ def _check_extras() -> None:
 def _make(name: str, base: Path, folder: Path, *, progress: Progress) -> None:
     """Run make.py in a process of its own: TensorFlow takes 3 s and 700 MB that nothing else here needs."""
     log = base / "logs" / f"make-{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    root = str(Path(__file__).resolve().parent.parent)
-    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"}
-    paths = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
-    environment = os.environ | quiet | {"KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths}
-    command = [sys.executable, "-m", "stability_train.make", name, str(base), str(folder)]
-    problem = ""
-    with (
-        log.open("w", encoding="utf-8") as errors,
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
-    ):
-        for line in process.stdout or ():
-            kind, _, said = line.rstrip("\n").partition(": ")
-            if kind == "progress":
-                progress(said)
-            problem = said if kind == "error" else problem
-    if process.returncode != 0:
-        raise KitError(problem or f"making {name} ended with status {process.returncode}; its last words are in {log}")
+    arguments = [name, str(base), str(folder)]
+    run_maker("stability_train.make", arguments, log=log, what=f"making {name}", progress=progress)
 
 
 def _row(name: str, recipe: Recipe, base: Path) -> Row:
@@ -214,7 +197,7 @@ def _known_sidecar(path: Path, *, cache: Path | None, progress: Progress) -> Sid
     known = KNOWN_FILES.get(sha256_of(path))
     if known is None:
         example = json.dumps(
-            dataclasses.asdict(dataclasses.replace(MODELS["mobilenet-v2"].sidecar, name=path.stem, labels="labels.csv"))
+            sidecar_values(dataclasses.replace(MODELS["mobilenet-v2"].sidecar, name=path.stem, labels="labels.csv"))
         )
         raise BadInput(
             f"expected a sidecar that says how {path.name} wants its input: write {sidecar_path(path)} like this, with "

@@ -225,6 +225,14 @@ def test_a_wrong_job_is_refused_at_once(tmp_path: Path, model: Path) -> None:
     assert list(predict(job_of(model, [], {"model_sha256": ""}))) == []
 
 
+def test_a_model_that_was_replaced_between_two_jobs_is_noticed(tmp_path: Path, model: Path) -> None:
+    job = job_of(model, [], {"model_sha256": hashlib.sha256(model.read_bytes()).hexdigest()})
+    assert list(predict(job)) == []
+    model.write_bytes(model.read_bytes() + b"more")
+    with pytest.raises(BadInput, match="expected the file with sha256"):
+        predict(job)
+
+
 def test_default_environment_says_everything(model: Path) -> None:
     environment = default_environment(tiny_sidecar(), model, view="crop", threads=2, machine="pi")
     assert environment == Environment(

@@ -20,6 +20,17 @@ def test_round_trip_beside_the_model(tmp_path: Path) -> None:
     assert read_sidecar(tmp_path / "net.v2.tflite.json") == sidecar
 
 
+def test_a_changed_model_says_of_what_and_by_which_pictures(tmp_path: Path) -> None:
+    changed = tiny_sidecar(variant="int8", source_sha256="a" * 64, calibration=("b" * 64, "c" * 64))
+    write_sidecar(tmp_path / "net.tflite", changed)
+    assert read_sidecar(tmp_path / "net.tflite") == changed
+    write_sidecar(tmp_path / "plain.tflite", tiny_sidecar())
+    plain = json.loads((tmp_path / "plain.tflite.json").read_text(encoding="utf-8"))
+    assert not {"variant", "source_sha256", "calibration"} & set(plain)  # an older reader knows none of them
+    with pytest.raises(BadInput, match="calibration: expected a list of sha256, got"):
+        parse_sidecar({**plain, "calibration": ["b"]}, source="net.json")
+
+
 def test_missing_sidecar_says_what_to_write(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"expected the model's sidecar at .*net.onnx.json, found none; write one with"):
         read_sidecar(tmp_path / "net.onnx")
