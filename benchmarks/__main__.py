@@ -3,7 +3,19 @@
 import importlib
 import sys
 
-NAMES = ("command_line", "transfer", "controller", "demo", "grid", "isp", "memory", "analysis", "report", "mutations")
+NAMES = (
+    "command_line",
+    "transfer",
+    "controller",
+    "demo",
+    "grid",
+    "isp",
+    "memory",
+    "analysis",
+    "report",
+    "mutations",
+    "training",
+)
 
 if __name__ == "__main__":
     for name in sys.argv[1:] or NAMES:

@@ -16,6 +16,7 @@ preprocess  decode -> view -> colour -> resize -> scale, and the fingerprint aft
 sidecar     the small file that says how a model wants its input
 runtimes    RUNTIMES: model file -> classifier; runtimes_graph holds ONNX Runtime's levels and OpenVINO
 runtime_libraries  which runtimes and delegates this machine has
+noise       NOISES: (RGB, rng) -> RGB
 tasks       from raw model outputs to a prediction
 predict     the loop: pictures x environments; one failure never stops the rest
 """

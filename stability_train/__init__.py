@@ -13,12 +13,23 @@ legacy_pickle.py   the old PyTorch weight format into numpy, without PyTorch and
 wheels.py          named wheels at pinned versions and hashes, fetched without their dependencies
 cache.py           where fetched and made files live: whole or absent, one writer at a time
 
-probe.py           model files that give back their input (probe_tflite, probe_onnx); contract.py and contract_code.py the
-                   preprocessing written down, as code too (templates/)
+probe.py           model files that give back their input (probe_tflite, probe_onnx); contract.py and contract_code.py
+                   the preprocessing written down, as code too (templates/)
 variants.py        PRECISIONS: variants of a trained model; variant_files.py makes and keeps their files
 make_variants.py   the process that makes those that need TensorFlow; maker_process.py talks to it
 quantise.py        INT8 and 16x8; tflite_edits.py float16 and dynamic range; half.py half precision
 graph_edits.py     ceil mode and upsampling in ONNX graphs; keras_edits.py the same in Keras
 conversions.py     Keras to TFLite and ONNX, TFLite to ONNX
 calibration.py     pictures to calibrate with, none of which is ever evaluated
+
+train.py           photos and settings to a model file that gives steadier answers; killed at any step, it goes on
+settings.py        everything that a training is asked for, checked whole at the door
+photos.py          labelled pictures to train on, from a run or a folder; splits.py by object
+pairs.py           which views of a photo stand beside each other; views.py makes them, mixing.py mixes them
+batches.py         the stream that fit reads, made ahead (ahead.py); features.py keeps those of a frozen front
+losses.py          how far answers on a clean picture and on a noisy copy lie apart
+model.py           a base with a new head, and the one step that compares two views; blurpool.py anti-aliased strides
+checkpoint.py      a training in one file; watch.py what happens between its steps
+judging.py         a model's accuracy and its instability between clean and noisy views
+tensorflow_setup.py  TensorFlow as the training wants it
 """
