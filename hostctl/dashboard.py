@@ -13,6 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -95,12 +96,15 @@ def page_blueprint(
         return Response((PAGE / "page.css").read_bytes(), mimetype="text/css")
 
     def state() -> Response:
-        found = board.state()
-        viewers.saw(request.args.get("page", "")[:40], ended=bool(found["ended"]))
+        found, name = board.state(), request.args.get("page", "")[:40]
+        viewers.saw(name, ended=False)
         text = json.dumps({**shown, **found}, allow_nan=False)
         for word in hidden():  # a message for the operator may hold the screen's address, which can do more than look
             text = text.replace(word, "...")
-        return Response(text, mimetype="application/json")
+        answer = Response(text, mimetype="application/json")
+        if found["ended"]:  # known only when the last byte is out: the server waits for that before it stops
+            answer.call_on_close(partial(viewers.saw, name, ended=True))
+        return answer
 
     def picture(sha256: str) -> Response | tuple[str, int]:
         if not board.has_thumbnail(sha256):
