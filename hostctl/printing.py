@@ -139,7 +139,10 @@ def predict_text(result: Mapping[str, Any]) -> str:
 def _grid_text(result: Mapping[str, Any]) -> str:
     cells = _stacked_row if result["design"] == "stacked" else _compared_row
     lines = [f"{result['model']} on {result['pictures']} pictures in {result['environments']} conditions", ""]
-    lines += [table_text([cells(row) for row in result["rows"]]), ""]
+    rows = [cells(row) for row in result["rows"]]
+    if not result["not_available"]:
+        rows = [{name: cell for name, cell in row.items() if name != "not available"} for row in rows]
+    lines += [table_text(rows), ""]
     if result["design"] == "stacked":
         lines.append(
             f"half of the scenes (seed {result['seed']}) choose, the other half score; all: {result['stacked']}"
