@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,7 +92,7 @@ def predict_pictures(
             "run": str(opened.folder),
             "model": card.name,
             "model_file": str(path),
-            "preprocessing": describe(card),
+            "preprocessing": describe(replace(card, fit=environment.fit)),
         }
         if not asked:
             conditions = _as_they_are(opened, environment, setup)
