@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,8 +87,8 @@ def predict(
             "expected either a run or --scenes (a folder or a CSV of pictures), got "
             + ("neither" if run is None else "both")
         )
-    setup = Setup(model, sidecar, runtime, decoder, view, isp, codec, tuple(vary), design, cluster, workers, lab, on)
-    setup = replace(setup, calibration=calibration)
+    made = (isp, codec, tuple(vary), design)
+    setup = Setup(model, sidecar, runtime, decoder, view, *made, cluster, workers, lab, on, calibration)
     return predict_pictures(setup, run=run, scenes=scenes, out=out, progress=progress)
 
 

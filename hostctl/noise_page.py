@@ -14,18 +14,9 @@ from device_agents.decode import RGB
 
 def fill_page(template: str, **values: Any) -> bytes:
     """Fill a template of analysis/templates, everything escaped; gives HTML in UTF-8."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from analysis.report import render_page
 
-    from analysis.report import TEMPLATES
-
-    jinja = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return jinja.get_template(template).render(**values).encode()
+    return render_page(template, **values).encode()
 
 
 def image_uri(picture: RGB) -> str:

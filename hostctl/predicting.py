@@ -77,11 +77,11 @@ def predict_pictures(
         environment = as_prepared(environment, card, opened.note("prepared"))
         if agent is not None:
             environment = on_device(environment, agent)
-        not_made: list[str] = []
+        failed: dict[str, None] = {}  # a stacked design makes pictures in every round; each failure once
         models = Models({environment.model_sha256: (path, card)})
 
         def work(conditions: Sequence[Condition]) -> None:
-            not_made[:] = _make(opened, conditions, setup.workers, progress)
+            failed.update(dict.fromkeys(_make(opened, conditions, setup.workers, progress)))
             said = partial(progress, "predictions")
             for sha256, some in by_model(conditions).items():
                 made = [Assignment(tuple(each), agent=agent, made=how) for how, each in by_making(some).items()]
@@ -98,13 +98,14 @@ def predict_pictures(
             conditions = _as_they_are(opened, environment, setup)
             if len(conditions) == 1:
                 work(conditions)
-                return {**result, **_alone(opened, conditions[0]), "not_made": not_made}
+                return {**result, **_alone(opened, conditions[0]), "not_made": list(failed)}
             base, left_out = conditions[0], list[str]()
             found = _compared(opened, conditions, work)
         else:
             base = _base(opened, environment, setup, made="isp" in asked)
             if "precision" in asked:
                 models = _models(opened, setup, asked["precision"], environment, path, card, progress)
+            _note(opened, "base", base, {})
             variants, left_out = (variants_on(asked, agent), []) if agent else usable(asked, base, models)
             for note in left_out:
                 progress("variants", 0, 0, note)
@@ -112,9 +113,8 @@ def predict_pictures(
                 found = _stacked(opened, base, variants, work, progress)
             else:
                 found = _compared(opened, DESIGNS[setup.design](base, variants), work)
-        _note(opened, "base", base, {})
         described = {**asdict(base.environment), "isp": base.isp, "codec": base.codec}
-        result |= {"design": setup.design, "base": described, "left_out": left_out, "not_made": not_made}
+        result |= {"design": setup.design, "base": described, "left_out": left_out, "not_made": list(failed)}
         return {**result, **found, **({"against_host": against_host(opened, setup.on)} if agent else {})}
 
 

@@ -108,3 +108,21 @@ def test_photographs_have_codecs_but_no_isps(setup):
     assert found["rows"][2]["flips"] == 0.0  # lossless
     with pytest.raises(BadInput, match="expected raw pictures"):
         commands.predict(**setup, vary=["isp=plain,crisp"])
+
+
+def test_a_look_at_all_pictures_leaves_the_base_of_a_study_as_it_was(setup):
+    commands.predict(**setup, vary=["isp=crisp"])
+    with Run.open(setup["out"], write=False) as run:
+        base = run.note("base")
+    found = commands.predict(**setup)
+    assert [row["isp"] for row in found["rows"]] == ["crisp", "libraw-pinned"]
+    with Run.open(setup["out"], write=False) as run:
+        assert run.note("base") == base
+    assert base["tiny"]["isp"] == "libraw-pinned"
+
+
+def test_what_could_not_be_made_in_any_round_is_told_once(setup):
+    broken = setup["scenes"].parent / "p2.dng"
+    broken.write_bytes(broken.read_bytes()[:300])
+    found = commands.predict(**setup, vary=["isp=plain,crisp", "codec=jpeg-50", "resizer=pillow-box"], design="stacked")
+    assert [line.split(":")[0] for line in found["not_made"]] == ["p2"]
