@@ -9,7 +9,7 @@ const client = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => b
 let size = null; // whole device pixels of the stage: {width, height}
 let wanted = null; // the message whose frame should be on the stage
 let next = null; // the preloaded image and its address
-let helloCount = 0;
+let asking = false, again = false;
 
 const visible = () => document.visibilityState === "visible";
 const animationFrame = () => new Promise(requestAnimationFrame);
@@ -42,15 +42,22 @@ function report() {
   };
 }
 
+// One hello after the other: an old size that overtook a new one would stay, and so would its frame.
 async function hello() {
   if (size === null) return;
-  const count = ++helloCount;
-  try {
-    const { refused, error } = await post("/hello", report());
-    if (count === helloCount) tell(refused || error || "");
-  } catch {
-    // The stream of events notices that the host is gone, and says hello again when it is back.
-  }
+  again = asking;
+  if (asking) return;
+  asking = true;
+  do {
+    again = false;
+    try {
+      const { refused, error } = await post("/hello", report());
+      if (!again) tell(refused || error || "");
+    } catch {
+      // The stream of events notices that the host is gone, and says hello again when it is back.
+    }
+  } while (again);
+  asking = false;
 }
 
 // With a reason the frame is taken away: no photograph may show one that the host does not count on.
