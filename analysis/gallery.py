@@ -59,7 +59,10 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Card:
-    """One scene, with the moment (angle, repeat) at which the devices are most divided."""
+    """One scene, with the moment (angle, repeat) at which the devices are most divided.
+
+    one_file: all answers are to the same picture file, which is shown once: nothing differs before the software does.
+    """
 
     scene: str
     accepted: tuple[str, ...]
@@ -72,6 +75,16 @@ class Card:
     answers: tuple[Answer, ...]
     more_devices: int
     contrast: Contrast | None
+    one_file: bool = False
+
+    @property
+    def groups(self) -> list[tuple[str, str, list[Answer]]]:
+        """The answers by verdict and label, the most frequent first: (verdict, label, answers)."""
+        found: dict[tuple[str, str], list[Answer]] = {}
+        for one in self.answers:
+            found.setdefault((one.verdict, one.label), []).append(one)
+        ordered = sorted(found.items(), key=lambda group: -len(group[1]))
+        return [(verdict, label, answers) for (verdict, label), answers in ordered]
 
     @property
     def size(self) -> int:
@@ -133,10 +146,14 @@ def _card(
 ) -> Card:
     surest = rows.sort_values("score_1", ascending=False, kind="stable")
     best = {verdict: surest[surest["verdict"] == verdict].head(1) for verdict in ("right", "wrong")}
-    keep = pd.concat([rows.head(MOST_DEVICES), *best.values()])
-    keep = keep[~keep.index.duplicated()]
-    pictures = {name: _load(load_picture, name) for name in keep["picture"]}
     first = rows.iloc[0]
+    one_file = len(rows) > 1 and rows["picture"].nunique(dropna=False) == 1
+    keep = rows if one_file else pd.concat([rows.head(MOST_DEVICES), *best.values()])
+    keep = keep[~keep.index.duplicated()]
+    pictures = {} if one_file else {name: _load(load_picture, name) for name in keep["picture"]}
+    shown = _load(load_scene, str(row["scene"]))
+    if one_file and shown is None:
+        shown = _load(load_picture, first["picture"])
     return Card(
         scene=str(row["scene"]),
         accepted=tuple(names.get(label, label) for label in first["labels"]),
@@ -145,10 +162,11 @@ def _card(
         items=int(row["items"]),
         unstable=int(row["unstable"]),
         pair_share=float(row["pair_share"]),
-        shown=_small(_load(load_scene, str(row["scene"]))),
-        answers=tuple(_answer(one, pictures[one["picture"]], names) for one in keep.to_dict("records")),
+        shown=_small(shown),
+        answers=tuple(_answer(one, pictures.get(one["picture"]), names) for one in keep.to_dict("records")),
         more_devices=len(rows) - len(keep),
-        contrast=_contrast(best["right"], best["wrong"], pictures),
+        contrast=None if one_file else _contrast(best["right"], best["wrong"], pictures),
+        one_file=one_file,
     )
 
 

@@ -57,8 +57,12 @@ def plot_accuracy(study: Study, names: Mapping[str, str]) -> Plot | None:
 
 
 def plot_classes(study: Study, names: Mapping[str, str]) -> Plot | None:
-    """Figure 3b: instability by class, with the class's accuracy beside it."""
+    """Figure 3b: instability by class, with the class's accuracy beside it, for classes of several scenes."""
     table = study.frames["classes"].dropna(subset=["rate"]).sort_values("rate", ascending=False, kind="stable")
+    if table.empty:
+        return None
+    scenes = study.table.groupby("category", observed=True)["scene"].nunique()
+    table = table[table["category"].map(scenes) > 1]  # one scene is stable or not: it says nothing about its class
     if len(table) < 2:
         return None
     shown = table.head(MOST_ROWS)

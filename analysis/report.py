@@ -22,7 +22,8 @@ from analysis.tables import Study
 from device_agents.errors import BadInput
 
 TEMPLATES = Path(__file__).parent / "templates"
-SHOWN_ROWS = 25
+SHOWN_ROWS = 12
+NOT_CUT = 20  # a table of so few rows is shown whole: a table cut by two rows annoys more than it saves
 LONG_TEXT = 40
 CSV_ROWS = 10_000
 
@@ -193,7 +194,7 @@ def frame_table(
     headings = tuple(Cell(heading, right) for (heading, _), right in zip(kinds, numeric, strict=True))
     shown = tuple(
         tuple(Cell(_write(value, kinds[at][1], names), numeric[at]) for at, value in enumerate(row))
-        for row in frame.head(rows).itertuples(index=False)
+        for row in frame.head(len(frame) if len(frame) <= NOT_CUT else rows).itertuples(index=False)
     )
     text = frame.head(CSV_ROWS).to_csv(index=False)
     address = "data:text/csv;charset=utf-8;base64," + base64.b64encode(text.encode("utf-8")).decode("ascii")
@@ -250,7 +251,7 @@ def _write(value: Any, kind: str, names: Mapping[str, str]) -> str:
     if kind == "label":
         return names.get(value, str(value))
     if isinstance(value, float):
-        text = f"{value:,.0f}" if abs(value) >= 1e5 else f"{value:.4g}"
+        text = f"{value:,.0f}" if abs(value) >= 1e3 else f"{value:.3g}"
         return text.replace("-", "\N{MINUS SIGN}")
     if kind == "number":
         return f"{value}".replace("-", "\N{MINUS SIGN}")

@@ -13,7 +13,7 @@ from analysis.answer import noun, percent
 from analysis.confidence import WANTED, confidence, curves
 from analysis.drawing import Plot
 from analysis.environments import condition_differences, count_conditions
-from analysis.gage import gage
+from analysis.gage import Gage, gage
 from analysis.pipelines import pipelines
 from analysis.section_plots import plot_components, plot_curves, plot_differences, plot_pipelines, plot_shares
 from analysis.tables import Study
@@ -86,7 +86,7 @@ def repeatability(study: Study, predictions: pd.DataFrame, level: float) -> Sect
     lead = (
         f"Of the spread of the margin (how far the accepted class is ahead) {found.percent_grr:.0f} % "
         f"[{low:.0f}, {high:.0f}] is the measurement's own (%GRR), the rest the scenes'; it tells "
-        f"{found.distinct:.0f} kinds of scenes apart. {'; '.join([found.method, *found.notes])}."
+        f"{found.distinct:.0f} kinds of scenes apart. Components by {_method(found)}."
     )
     note = "Variances of the margin, in squared natural logarithms; those below 0 count as 0 in percentages."
     shown = found.components.rename(columns={"low": "variance_low", "high": "variance_high"})
@@ -217,7 +217,8 @@ def _flat(rows: list[Mapping[str, Any]]) -> pd.DataFrame:
                 flat[-1] |= {f"{key} {name}": _plain(part) for name, part in value.items()}
             else:
                 flat[-1][str(key)] = _plain(value)
-    return pd.DataFrame(flat)
+    frame = pd.DataFrame(flat)
+    return frame[sorted(frame, key=lambda name: frame[name].dtype.kind in "biuf")]  # what is counted after its name
 
 
 def _plain(value: Any) -> Any:
@@ -230,6 +231,11 @@ def _worded(rows: pd.DataFrame) -> pd.DataFrame:
     if "value" in rows.columns:
         names = {"low": "value_low", "high": "value_high"}
     return rows.rename(columns=names)
+
+
+def _method(found: Gage) -> str:
+    spelt = found.method.replace("anova", "analysis of variance").replace("reml", "restricted maximum likelihood")
+    return "; ".join([spelt, *found.notes])
 
 
 def _wants(what: str, study: Study) -> str:

@@ -84,7 +84,8 @@ def explain_run(
     page = write_index(out, rows, table, failed, folder, rule)
     if not item:
         with Run.open(folder) as run:  # only now: nobody else could have written while the flips were explained
-            run.set_note("explained", {"sentence": sentence(len(rows), table), "rows": table})
+            said = [row for row in table if row["blamed"] or row["shared"] or row["differs"]]
+            run.set_note("explained", {"sentence": sentence(len(rows), table), "by stage": said})
     return {"run": str(folder), "flips": rows, "table": table, "failed": failed, "page": str(page), **rule}
 
 

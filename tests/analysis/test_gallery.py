@@ -93,3 +93,21 @@ def test_only_some_of_many_devices_but_always_the_contrasted_ones():
 def test_a_stable_study_has_no_cards():
     table = predictions(scenes=4)
     assert not made(study(table.assign(verdict="right")))
+
+
+def test_answers_to_one_file_share_its_picture_and_stand_by_label():
+    table = predictions(scenes=40, devices=15, angles=(0,), repeats=1)
+    table["picture"] = table["scene"]
+    card = made(study(table), limit=1, load_scene=lambda scene: None, load_picture=scene_picture)[0]
+    assert card.one_file
+    assert card.shown is not None  # the picture itself, where the scene's own file has gone
+    assert card.contrast is None
+    assert card.more_devices == 0
+    assert [one.thumbnail for one in card.answers] == [None] * 15
+    assert sorted(one.device for *_, group in card.groups for one in group) == sorted(
+        one.device for one in card.answers
+    )
+    sizes = [len(group) for *_, group in card.groups]
+    assert sizes == sorted(sizes, reverse=True)
+    for verdict, label, group in card.groups:
+        assert {(one.verdict, one.label) for one in group} == {(verdict, label)}

@@ -66,6 +66,14 @@ def test_names_that_look_like_formulas_or_are_in_other_scripts():
 
 
 def test_many_classes_are_cut_to_the_least_stable():
-    table = predictions(scenes=60, angles=(0,), repeats=1)
-    table["category"] = table["scene"]
+    table = predictions(scenes=120, angles=(0,), repeats=1)
+    table["category"] = table["scene"].map(
+        {name: f"class-{n // 2:02d}" for n, name in enumerate(table["scene"].unique())}
+    )
     assert "The 30 least stable of 60 classes" in plots(study(table), names={})["classes"].caption
+
+
+def test_classes_of_one_scene_are_not_drawn():
+    table = predictions(scenes=6, angles=(0,), repeats=1)
+    table["category"] = table["scene"]
+    assert "classes" not in plots(study(table), names={})
