@@ -121,7 +121,38 @@ def _run_compare(options: argparse.Namespace) -> int:
     return 0 if options.margin is None else int(result["exit_code"])
 
 
+def _determinism_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scenes", type=Path, required=True, help="pictures: a folder or a CSV")
+    parser.add_argument("--model", required=True, help="a zoo model's name or a file")
+    parser.add_argument("--sidecar", type=Path, help="the model's sidecar (default: FILE.json beside it)")
+    parser.add_argument("--runtime", help="the runtime (default: by the file's suffix)")
+    parser.add_argument("--threads", type=int, default=1, help="of the runtime (default: %(default)s)")
+    parser.add_argument("--times", type=int, default=10, help="how often (default: %(default)s)")
+    parser.add_argument("--pictures", type=int, default=20, help="how many of the pictures (default: %(default)s)")
+    parser.add_argument("--lab", type=Path, help="a lab file, for --on")
+    parser.add_argument("--on", default="", metavar="DEVICE", help="on this device of the lab, by its agent")
+
+
+def _run_determinism(options: argparse.Namespace) -> int:
+    from hostctl import printing
+    from hostctl.repeating import determinism_text, measure_determinism
+
+    names = ("model", "sidecar", "runtime", "threads", "times", "pictures", "lab", "on")
+    given = {name: getattr(options, name) for name in names}
+    with printing.progress(options) as progress:
+        result = measure_determinism(options.scenes, progress=progress, **given)
+    print_result(options, result, determinism_text)
+    return 0 if result["steady"] else 1
+
+
 COMMANDS = (
+    Command(
+        "determinism",
+        "say whether a device gives the same answer to the same input again",
+        "determinism --scenes photos/labels.csv --model mobilenet-v2 --on pi --lab lab.toml",
+        _determinism_options,
+        _run_determinism,
+    ),
     Command(
         "report",
         "write a run's report",
