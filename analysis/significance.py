@@ -142,7 +142,7 @@ def swap_test(totals: Array, *, rng: np.random.Generator, draws: int = DRAWS) ->
     exact = count <= MOST_SWAPS
     if exact:
         drawn = difference(
-            np.array(list(itertools.product([False, True], repeat=count)), dtype=bool).reshape(-1, count)
+            np.array(list(itertools.product([False, True], repeat=count)), dtype=bool).reshape(2**count, count)
         )
         p = float(np.mean(np.abs(drawn) >= abs(seen) - NEAR))
         return Test(seen, 0.0, p, True, 0, count)

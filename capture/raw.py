@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from capture.tiff_tags import noise_reduction_applied
+from capture.tiff_tags import noise_profile, noise_reduction_applied
 from device_agents.errors import BadInput
 
 # What LibRaw reads, by the makers' suffixes; ".raw" is left out: a bare dump of samples is called so too.
@@ -178,6 +178,7 @@ def _from_libraw(file: Any, data: bytes) -> Raw:
         pattern=pattern,
         neutral=_neutral(file.camera_whitebalance),
         xyz_to_camera=_matrix(file),
+        noise_profile=noise_profile(data),
         orientation=ORIENTATION_OF_FLIP.get(int(file.sizes.flip), 1),
         source=data,
         denoised=not pattern or noise_reduction_applied(data),

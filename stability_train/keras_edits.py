@@ -1,7 +1,7 @@
-"""A trained Keras model's max-pools in ceil mode, and its upsampling nearest or bilinear: options of its layers.
+"""A trained Keras model's max-pools in ceil mode, its upsampling nearest or bilinear, and blurs at its samplings.
 
-Only Keras's own layers, so that the file loads anywhere. Keras knows no ceil mode, but "same" padding of a max-pool,
-which never takes a padded place for the largest, gives it wherever it pads behind only.
+Only Keras's own layers but for the blurs, so that the file loads anywhere. Keras knows no ceil mode, but "same" padding
+of a max-pool, which never takes a padded place for the largest, gives it wherever it pads behind only.
 """
 
 from __future__ import annotations
@@ -43,6 +43,18 @@ def keras_upsampling(source: Path, target: Path, *, mode: str) -> None:
     if not changed:
         raise BadInput(f"{source}: expected upsampling that is not {mode}, got {len(found)} that are already")
     _save(model, changed, target)
+
+
+def keras_blurpool(source: Path, target: Path, *, blur: str) -> None:
+    """Write the model with a low-pass filter (stability_train.blurpool.BLURS) at every sampling, its weights kept.
+
+    The file loads where stability_train.blurpool was imported. Raises BadInput for a model without strides.
+    """
+    import keras
+
+    from stability_train.blurpool import add_blurpool
+
+    add_blurpool(keras.models.load_model(source, compile=False), blur=blur).save(target)
 
 
 def ceil_padding(size: int, *, kernel: int, stride: int) -> str:

@@ -67,7 +67,8 @@ def build_network(base: Any, *, classes: int, settings: Settings) -> Network:
     cut = _cut(whole, settings.trainable)
     outputs = (whole.layers[-1].input, logits)
     try:
-        front = None if cut is whole.inputs[0] else keras.Model(whole.inputs[0], cut)
+        # Without a name of its own it would be numbered, and no second training would find its kept features.
+        front = None if cut is whole.inputs[0] else keras.Model(whole.inputs[0], cut, name="front")
         tail = _dense_tail(whole.layers[-1]) if cut is outputs[0] else keras.Model(cut, list(outputs))
     except ValueError as problem:
         raise BadInput(

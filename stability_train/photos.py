@@ -13,7 +13,7 @@ from analysis.store import Run
 from capture.raw import RAW_SUFFIXES
 from capture.scenes import read_scenes
 from device_agents.errors import BadInput
-from device_agents.records import Corners, Scene
+from device_agents.records import Corners, Picture, Scene
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Photo:
     """A picture with its label, and what it is a picture of: ``cluster`` is the object, which no split may divide.
 
     ``corners`` are the scene's in the picture, () where all of it is the scene. ``labels`` are all accepted ones; the
-    first is the one that training aims at.
+    first is the one that training aims at. ``raw``: the raw file that was taken together with it, if there is one.
     """
 
     name: str
@@ -34,6 +34,7 @@ class Photo:
     repeat: int = 0
     device: str = ""
     corners: Corners = ()
+    raw: Path | None = None
 
     @property
     def label(self) -> str:
@@ -66,13 +67,15 @@ def scene_photos(scenes: Sequence[Scene]) -> list[Photo]:
 def run_photos(run: Run, *, devices: Sequence[str] = (), isp: str = "", codec: str = "") -> list[Photo]:
     """Make photos of a run's pictures, in the order of their names; see read_photos."""
     scenes = {scene.scene: scene for scene in run.scenes()}
+    raws = {_step(one): run.file(one.sha256) for one in run.picture_records({"parent": "", "suffix": RAW_SUFFIXES})}
     photos = []
     for picture in run.picture_records({"isp": isp, "codec": codec}):
         scene = scenes[picture.scene]
         if picture.suffix.lower() in RAW_SUFFIXES or (devices and picture.device not in devices):
             continue
         what = (picture.picture, run.file(picture.sha256), picture.sha256, scene.labels, scene.cluster, picture.scene)
-        photos.append(Photo(*what, picture.angle, picture.repeat, picture.device, picture.corners))
+        beside = raws.get(_step(picture)) if not picture.parent else None
+        photos.append(Photo(*what, picture.angle, picture.repeat, picture.device, picture.corners, beside))
     absent = sorted(set(devices) - {photo.device for photo in photos})
     if absent or not photos:
         there = ", ".join(sorted({picture.device for picture in run.picture_records()})) or "none"
@@ -81,6 +84,10 @@ def run_photos(run: Run, *, devices: Sequence[str] = (), isp: str = "", codec: s
             f"{run.folder}: expected pictures{how} of {', '.join(absent) or 'a device'}, got none; devices: {there}"
         )
     return sorted(photos, key=lambda photo: photo.name)
+
+
+def _step(picture: Picture) -> tuple[str, int, int, str]:
+    return picture.scene, picture.angle, picture.repeat, picture.device
 
 
 def classes_of(photos: Sequence[Photo], *, known: Collection[str] = ()) -> tuple[str, ...]:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from capture.codecs import CODECS
+from capture.isp import ISPS
+from capture.reexposure import SENSORS
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS
 from device_agents.errors import BadInput
@@ -20,7 +22,16 @@ from stability_train.losses import LOSSES
 PAIRED = ("two-images", "subsample")  # noises that are another picture
 NOISE_NAMES = (*sorted(NOISES), "environments", *PAIRED)
 LARGEST_ALPHA = 1e6  # float32 holds 3e38: beyond this the product is more likely a slip than a wish
-_PLURALS = {"decoder": "decoders", "resizer": "resizers", "colour": "colours", "codec": "codecs"}
+# The families of an environment, and the setting that names the variants to draw from; RAW need a raw picture.
+FAMILIES = {
+    "decoder": "decoders",
+    "resizer": "resizers",
+    "colour": "colours",
+    "codec": "codecs",
+    "isp": "isps",
+    "sensor": "sensors",
+}
+RAW = ("isp", "sensor")
 
 
 @dataclass(frozen=True)
@@ -28,11 +39,13 @@ class Settings:
     """What a training is asked for; raises BadInput that names every mistake at once.
 
     model: a zoo model's name or a .keras file. noise: a key of NOISES; "environments" (the noisy view goes through a
-    random decoder, codec, colour and resizer of those given); "two-images" (the same scene, angle and repeat from the
+    random decoder, codec, colour and resizer of those given, and where there is a raw beside the photograph and isps
+    are named, through a random ISP and sensor); "two-images" (the same scene, angle and repeat from the
     device ``partner``); "subsample" (one of ``subsample`` pictures of the class from it). strength: of the noise, None
     for its own. draws: how many different noises a picture has in the whole training, 0 for a fresh one every epoch.
     loss, alpha: a key of LOSSES and its weight, None for its paper's. gradient: the branches that it flows through.
-    mix: the families that the clean view too draws from (mix training): "decoder", "resizer", "colour", "codec".
+    mix: the families that the clean view too draws from (mix training): "decoder", "resizer", "colour", "codec",
+    "isp", "sensor". isps: "" is the photograph as its device made it. sensors: "" is the raw as it was taken.
     trainable: "head", "last-block" (what follows the last residual sum), "all", or "from:LAYER". batch_norm: "frozen"
     (both views in one pass, the statistics of the base), or "apart" (trained; each view in a pass of its own).
     head: "new" (one class a label of the pictures) or "keep" (the model's own). embedding_units: width of the extra
@@ -57,6 +70,8 @@ class Settings:
     resizers: tuple[str, ...] = ("pillow-bilinear", "pillow-bicubic", "opencv-linear", "opencv-area")
     colours: tuple[str, ...] = ("rgb", "bt601-full-nv12-bilinear")
     codecs: tuple[str, ...] = ("", "jpeg-85", "webp-80")
+    isps: tuple[str, ...] = ("",)
+    sensors: tuple[str, ...] = ("",)
     trainable: str = "head"
     batch_norm: str = "frozen"
     head: str = "new"
@@ -94,6 +109,16 @@ class Settings:
         if self.embedding_units is None:
             return 128 if LOSSES[self.loss].extra_dense else 0
         return self.embedding_units
+
+    @property
+    def drawn(self) -> tuple[str, ...]:
+        """The families that some view draws a variant of."""
+        return tuple(name for name in FAMILIES if name in self.mix or self.noise == "environments")
+
+    @property
+    def raws_drawn(self) -> bool:
+        """Whether some views are developed from raw pictures."""
+        return any(name in RAW and any(getattr(self, FAMILIES[name])) for name in self.drawn)
 
     @property
     def noisy_views(self) -> int:
@@ -141,7 +166,7 @@ def _choice_problems(settings: Settings) -> list[str]:
             if one not in known and not (name == "trainable" and one.startswith("from:") and len(one) > 5):
                 shown = ", ".join(item if item else repr(item) for item in known)
                 problems.append(f"{name}: unknown '{one}'{_near(one, known)}; known: {shown}")
-        if value == () and name in _PLURALS.values():
+        if value == () and name in FAMILIES.values():
             problems.append(f"{name}: expected at least one, got none")
     return problems
 
@@ -176,6 +201,10 @@ def _joint_problems(settings: Settings) -> list[str]:
         problems.append("monitor val_instability needs a noise to be instable under, got noise none")
     if settings.batch_norm == "apart" and settings.trainable == "head":
         problems.append("batch_norm apart trains statistics that trainable head freezes: choose last-block or all")
+    if any(settings.sensors) and "" in settings.isps:
+        problems.append("sensors change the raw, which an ISP must then develop: name isps, without ''")
+    if any((*settings.isps, *settings.sensors)) and not settings.raws_drawn:
+        problems.append("isps and sensors are drawn from by noise environments or by mix isp and sensor: got neither")
     if settings.mixing != "none" and paired:
         problems.append(f"mixing {settings.mixing} mixes a picture with others, which noise {settings.noise} forbids")
     return problems
@@ -199,11 +228,13 @@ _CHOICES: Mapping[str, Collection[str]] = {
     "noise": NOISE_NAMES,
     "loss": LOSSES,
     "gradient": ("both", "noisy", "clean"),
-    "mix": tuple(_PLURALS),
+    "mix": tuple(FAMILIES),
     "decoders": sorted(DECODERS),
     "resizers": sorted(RESIZERS),
     "colours": sorted(COLOURS),
     "codecs": ("", *sorted(CODECS)),
+    "isps": ("", *sorted(ISPS)),
+    "sensors": ("", *sorted(SENSORS)),
     "trainable": ("head", "last-block", "all", "from:LAYER"),
     "batch_norm": ("frozen", "apart"),
     "head": ("new", "keep"),

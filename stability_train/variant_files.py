@@ -21,7 +21,7 @@ from stability_train.calibration import Calibration, read_calibration
 from stability_train.make_variants import file_stem
 from stability_train.maker_process import run_maker
 from stability_train.photographs import photographs
-from stability_train.variants import PRECISIONS, Plan, plan
+from stability_train.variants import ARCHITECTURE, PRECISIONS, Plan, plan
 
 _VERSION = 1  # raise it when a maker changes what it writes
 
@@ -48,7 +48,7 @@ def asked_names(words: str) -> dict[str, bool]:
     """Read "int8,float*" or "all": the variants asked for, and whether each by its own name; raises BadInput."""
     found: dict[str, bool] = {}
     for word in filter(None, (part.strip() for part in words.split(","))):
-        names = sorted(name for name in PRECISIONS if fnmatchcase(name, "*" if word == "all" else word))
+        names = sorted(name for name in PRECISIONS if fnmatchcase(name, word) or (word == "all" and _is_noise(name)))
         for name in names or [pick({name: name for name in PRECISIONS}, word, what="precision")]:
             found[name] = found.get(name, False) or name == word
     if not found:
@@ -179,6 +179,10 @@ def _keras_beside(source: Path) -> Path | None:
         return None
     files = json.loads(provenance.read_text(encoding="utf-8")).get("files", {})
     return keras if {source.name, keras.name} <= set(files) else None
+
+
+def _is_noise(name: str) -> bool:
+    return PRECISIONS[name].noise != ARCHITECTURE
 
 
 def _known() -> str:

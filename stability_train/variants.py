@@ -8,6 +8,8 @@ float16-compute  Keras: TensorFlow rounds every layer; ONNX: in half precision o
 bfloat16         Keras alone: neither LiteRT nor ONNX Runtime has bfloat16 kernels for convolutions on a CPU
 int8 ...         integer kernels in LiteRT (XNNPACK) and ONNX Runtime
 int16x8          LiteRT's reference kernels (slow); ONNX Runtime rounds to 16 bits and computes in float32
+
+blurpool-... is no number format: a low-pass filter before every sampling, a base to fine-tune; made only when named.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Maker = Callable[..., None]  # (source, target), and the calibration tensors where the variant is calibrated
 
 PRECISION, CEIL, UPSAMPLE = "precision", "ceil", "upsample"  # SysNoise's noises of model inference (its table 1)
+ARCHITECTURE = "architecture"  # another network, which wants training: no noise of this one
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class Variant:
 
     makers: source format ("keras", "tflite" or "onnx") -> what writes the variant, in the same format but where the
     maker of a Keras model is a conversion. checks: format -> what refuses a model before any work. noise: SysNoise's
-    name of what it is. A Keras model without a maker of its own is converted to TFLite first.
+    name of what it is, or ARCHITECTURE, which "all" leaves out. A Keras model without a maker of its own is converted
+    to TFLite first.
     """
 
     makers: Mapping[str, Maker]
@@ -104,6 +108,10 @@ def copy(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
 
 
+def _blurred(blur: str) -> Variant:
+    return Variant({"keras": partial(keras_edits.keras_blurpool, blur=blur)}, ARCHITECTURE)
+
+
 _CEIL = partial(graph_edits.onnx_ceil, ceil=True)
 _FLOOR = partial(graph_edits.onnx_ceil, ceil=False)
 _BILINEAR = partial(graph_edits.onnx_upsampling, mode="bilinear")
@@ -112,6 +120,9 @@ _STATIC = {"tflite": tflite_edits.check_quantisable, "onnx": quantise.check_onnx
 
 PRECISIONS: Mapping[str, Variant] = {
     "bfloat16": Variant({"keras": partial(half.keras_in, dtype="bfloat16")}),
+    "blurpool-bin-5": _blurred("bin-5"),
+    "blurpool-rect-2": _blurred("rect-2"),
+    "blurpool-tri-3": _blurred("tri-3"),
     "ceil": Variant({"onnx": _CEIL, "keras": keras_edits.keras_ceil}, CEIL, checks={"onnx": _CEIL}),
     "float16": Variant({"tflite": tflite_edits.tflite_float16, "onnx": half.onnx_float16}),
     "float16-compute": Variant(

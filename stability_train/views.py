@@ -8,18 +8,23 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from capture.codecs import CODECS
+from capture.develop import PINNED, Beside, corners_beside
+from capture.isp import BORDER_PX, render
+from capture.raw import read_raw
+from capture.reexposure import SENSORS
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput, pick
 from device_agents.noise import NOISES
 from device_agents.preprocess import FAILURES, to_tensor
+from device_agents.records import Corners
 from device_agents.resize import FITS, RESIZERS
 from device_agents.sidecar import Sidecar
 from device_agents.view import VIEWS
@@ -29,12 +34,13 @@ Tensor = npt.NDArray[Any]
 MEMORY_BYTES = 1 << 30
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class View:
     """All that decides a tensor. photo: a Photo's identity; resizer "" is the sidecar's, codec "" none.
 
     crop: top, left, height and width as shares of the prepared picture, () for all of it. The noise is drawn from a
-    generator seeded with ``seed``; strength None is the noise's own.
+    generator seeded with ``seed``; strength None is the noise's own. isp: develops the raw beside the photo, "" is the
+    photo itself; sensor: a key of SENSORS that changes the raw before, drawn from a generator seeded with ``shot``.
     """
 
     photo: str
@@ -47,6 +53,21 @@ class View:
     noise: str = "none"
     strength: float | None = None
     seed: tuple[int, ...] = ()
+    isp: str = ""
+    sensor: str = ""
+    shot: tuple[int, ...] = ()
+
+    def __repr__(self) -> str:
+        """Name the fields; the last three only where they are set, so that older kept features keep their names."""
+        shown = [
+            f"{one.name}={getattr(self, one.name)!r}"
+            for one in fields(self)
+            if one.name not in _RAW_FIELDS or getattr(self, one.name)
+        ]
+        return f"View({', '.join(shown)})"
+
+
+_RAW_FIELDS = ("isp", "sensor", "shot")
 
 
 class ViewMaker:
@@ -62,6 +83,7 @@ class ViewMaker:
         self._memory_bytes = memory_bytes
         self._prepared: OrderedDict[View, RGB] = OrderedDict()
         self._held_bytes = 0
+        self._raw_corners: dict[str, Corners] = {}
         self._lock = threading.Lock()
         self.decoded = 0
 
@@ -82,7 +104,9 @@ class ViewMaker:
 
     def picture(self, view: View) -> RGB:
         """Give the view before scaling: uint8 (height, width, 3)."""
-        picture = self._prepare(View(view.photo, view.decoder, view.codec, view.colour, view.resizer))
+        picture = self._prepare(
+            replace(view, crop=(), flip=False, noise="none", strength=None, seed=())  # what is done to it afterwards
+        )
         if view.crop:
             picture = self._crop(picture, view)
         if view.flip:
@@ -126,14 +150,32 @@ class ViewMaker:
 
     def _resized(self, photo: Photo, view: View) -> RGB:
         decode = pick(DECODERS, view.decoder, what="decoder")
-        data = photo.file.read_bytes()
-        if view.codec:  # as `develop` codes a picture again: decoded by Pillow, coded, then decoded as asked
-            data = pick(CODECS, view.codec, what="codec")(DECODERS["pillow"](data))
-        scene = VIEWS["rectified-pillow" if photo.corners else "whole"](decode(data), photo.corners)
+        if view.isp:
+            pixels, corners = self._developed(photo, view)
+            if view.codec:
+                pixels = decode(pick(CODECS, view.codec, what="codec")(pixels))
+        else:
+            data, corners = photo.file.read_bytes(), photo.corners
+            if view.codec:  # as `develop` codes a picture again: decoded by Pillow, coded, then decoded as asked
+                data = pick(CODECS, view.codec, what="codec")(DECODERS["pillow"](data))
+            pixels = decode(data)
+        scene = VIEWS["rectified-pillow" if corners else "whole"](pixels, corners)
         coloured = pick(COLOURS, view.colour, what="colour")(scene)
         resizer = pick(RESIZERS, view.resizer or self._sidecar.resizer, what="resizer")
         height, width, _ = self.shape
         return np.array(FITS[self._sidecar.fit](coloured, resizer, height, width))
+
+    def _developed(self, photo: Photo, view: View) -> tuple[RGB, Corners]:
+        """Develop the raw beside a photo, with another sensor's noise if asked, and give the scene's corners in it."""
+        if photo.raw is None:
+            raise BadInput(f"expected a raw picture beside it for ISP {view.isp}, got none")
+        raw = read_raw(photo.raw.read_bytes())
+        if photo.corners and view.photo not in self._raw_corners:
+            beside = Beside(photo.file.read_bytes(), photo.corners)
+            self._raw_corners[view.photo] = corners_beside(render(raw, PINNED), beside, cut_px=BORDER_PX)
+        if view.sensor:
+            raw = pick(SENSORS, view.sensor, what="sensor")(raw, np.random.default_rng(view.shot))
+        return render(raw, view.isp), self._raw_corners.get(view.photo, ())
 
     def _crop(self, picture: RGB, view: View) -> RGB:
         height, width, _ = self.shape

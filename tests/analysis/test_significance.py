@@ -115,6 +115,8 @@ def test_swapping_two_sets_by_hand():
     # Three clusters of one item: a unstable in all, b in none. Of 8 swaps two are as extreme.
     found = swap_test(np.array([[1, 1, 0, 1]] * 3, float), rng=rng())
     assert (found.statistic, found.p, found.exact) == (1, 2 / 8, True)
+    same = swap_test(np.array([[1, 2, 1, 2]] * 3, float), rng=rng())  # nothing to swap
+    assert (same.statistic, same.p, same.exact, same.informative) == (0, 1.0, True, 0)
 
 
 def test_random_swaps_agree_with_all_swaps(monkeypatch):

@@ -146,3 +146,49 @@ def test_mobilenet_v2_samples_where_it_did_and_keeps_its_weights() -> None:
     copy = add_blurpool(model, blur="identity")
     assert np.asarray(copy(picture)) == pytest.approx(np.asarray(model(picture)), abs=1e-5)
     assert copy.count_params() == model.count_params()
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the converters', about their own internals
+def test_the_exported_files_give_keras_answers_on_a_photograph(tmp_path: Path) -> None:
+    import keras
+
+    from device_agents.sidecar import read_sidecar
+    from stability_train.agreement_check import check_agreement, scores_of
+    from stability_train.blurpool import add_blurpool
+    from stability_train.cache import cache_folder
+    from stability_train.calibration import input_tensors
+    from stability_train.export import export_onnx, export_tflite
+    from stability_train.photographs import photographs
+    from stability_train.zoo import get_model
+
+    source = get_model("mobilenet-v2").keras
+    sidecar, picture = read_sidecar(source), photographs(cache_folder()).scenes[0].file
+    copy = add_blurpool(keras.models.load_model(source, compile=False), blur="tri-3")
+    export_tflite(copy, tmp_path / "blurred.tflite")
+    export_onnx(copy, tmp_path / "blurred.onnx")
+    tensor = input_tensors([Path(picture)], sidecar)[0]
+    scores = {"keras": np.asarray(copy(tensor, training=False))}
+    for kind in ("tflite", "onnx"):
+        scores[kind] = scores_of(tmp_path / f"blurred.{kind}", [Path(picture)], sidecar=sidecar)
+    assert np.abs(scores["keras"]).max() > 1
+    differences = check_agreement(scores, reference="keras", limit=1e-3)
+    assert set(differences) == {"tflite", "onnx"}
+
+
+def test_a_blurred_variant_is_made_only_when_it_is_named(tmp_path: Path) -> None:
+    from hostctl.conditions import FAMILIES
+    from stability_train.variant_files import asked_names
+    from stability_train.variants import make, plan
+    from tests.fakes.tiny_training import tiny_base
+
+    assert asked_names("blurpool-*") == dict.fromkeys(("blurpool-bin-5", "blurpool-rect-2", "blurpool-tri-3"), False)
+    assert not [name for name in asked_names("all") if "blur" in name]
+    assert not [name for name in FAMILIES["precision"] if "blur" in name]  # a study compares noises of one network
+    made = tmp_path / "blurred.keras"
+    make(plan("blurpool-tri-3", tiny_base(tmp_path)), made, [])
+    import keras
+
+    assert "stem_blur" in kinds(keras.models.load_model(made, compile=False))
+    with pytest.raises(BadInput, match=r"is made from \.keras files"):
+        plan("blurpool-tri-3", tmp_path / "model.onnx")

@@ -52,6 +52,10 @@ def test_every_mistake_is_named_at_once() -> None:
         ({"keep": "best", "validation_share": 0.0}, "validation_share above 0"),
         ({"noise": "none", "monitor": "val_instability"}, "needs a noise"),
         ({"batch_norm": "apart"}, "choose last-block or all"),
+        ({"noise": "environments", "isps": ("crips",)}, "isps: unknown 'crips'"),
+        ({"isps": ("crisp",)}, "drawn from by noise environments"),
+        ({"noise": "environments", "sensors": ("fresh-noise",)}, "name isps, without ''"),
+        ({"mix": ("isp",), "isps": ()}, "isps: expected at least one"),
         ({"trainable": "from:"}, "trainable: unknown 'from:'"),
     ],
 )
