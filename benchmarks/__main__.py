@@ -15,6 +15,7 @@ NAMES = (
     "report",
     "mutations",
     "training",
+    "training_schemes",
 )
 
 if __name__ == "__main__":

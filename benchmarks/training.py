@@ -1,15 +1,19 @@
-"""A stability step on N pairs against a plain step on 2N pictures, epochs on kept features against epochs on pictures,
-and how long the training waits for data: MobileNetV2 on the data pack's clothing, or on the packaged photographs.
+"""A stability step on N pairs against a plain step on 2N pictures and a PyTorch step, epochs on kept features against
+epochs on pictures, and how long the training waits for data: MobileNetV2 on the data pack's clothing, or on the
+packaged photographs.
 """
 
+import importlib.util
 import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -34,6 +38,7 @@ def bench(count: int = PICTURES) -> Iterator[str]:
             f"{trainable}: a stability step on {PAIRS} pairs {stability_ms:.0f} ms, a plain one on {2 * PAIRS} "
             f"{plain_ms:.0f} ms; ratio {stability_ms / plain_ms:.2f} (limit: 1.10)"
         )
+    yield from _beside_torch()
     photos = _photos(count)
     kept = _epochs(photos, epochs=8, draws=1)
     fresh = _epochs(photos, epochs=4, draws=0)
@@ -46,34 +51,101 @@ def bench(count: int = PICTURES) -> Iterator[str]:
     yield f"waited for data: {100 * kept[1]:.1f} % on kept features, {100 * fresh[1]:.1f} % on fresh noise (limit: 5 %)"
 
 
-def _steps(trainable: str) -> tuple[list[float], list[float]]:
-    """The seconds of steps of both kinds, taken in turns on the same pictures and the same weights' shapes."""
+def _beside_torch() -> Iterator[str]:
+    """Steps of both libraries in turns, PyTorch at the fastest of its settings here."""
+    if importlib.util.find_spec("torch") is None:
+        yield "beside a PyTorch step: torch is not installed here, nothing was measured"
+        return
+    for trainable in ("last-block", "all"):
+        step = _stability_step(trainable, views=2)
+        tried = {name: _best_of(trainable, name) for name in _TORCH}
+        best = min(tried, key=lambda name: tried[name])
+        ours, theirs = [], []
+        with _torch_step(trainable, best) as other:
+            for _ in range(STEPS):
+                ours.append(step())
+                theirs.append(other())
+        own_ms, torch_ms = (1000 * statistics.median(seconds) for seconds in (ours, theirs))
+        yield (
+            f"{trainable}: a stability step on {PAIRS} pairs {own_ms:.0f} ms, PyTorch's {torch_ms:.0f} ms ({best}, the "
+            f"fastest of {len(_TORCH)} settings); speed {torch_ms / own_ms:.2f} of PyTorch's (limit: 0.7)"
+        )
+
+
+# Memory that is kept instead of given back to the system after every step.
+_MALLOC = {
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 32),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 34),
+    "MALLOC_TOP_PAD_": "268435456",
+}
+_TORCH = {
+    f"{threads} threads, {'large' if malloc else 'usual'} malloc": (threads, malloc)
+    for threads in sorted({1, os.cpu_count() or 1})
+    for malloc in ({}, _MALLOC)
+}
+
+
+@contextmanager
+def _torch_step(trainable: str, name: str) -> Iterator[Callable[[], float]]:
+    """A process that makes a PyTorch step whenever the function is called, and gives its seconds."""
+    threads, malloc = _TORCH[name]
+    command = [sys.executable, "-m", "benchmarks.torch_step", trainable, str(threads)]
+    environment = {**os.environ, **malloc, "OMP_WAIT_POLICY": "PASSIVE"}
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        if child.stdout.readline() != "ready\n":
+            raise RuntimeError("benchmarks.torch_step did not start; run it by hand to see why")
+
+        def step() -> float:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            child.stdin.write("\n")
+            child.stdin.flush()
+            return float(child.stdout.readline())
+
+        yield step
+        child.stdin.close()
+
+
+def _best_of(trainable: str, name: str) -> float:
+    with _torch_step(trainable, name) as step:
+        return min(step() for _ in range(3))
+
+
+def _stability_step(trainable: str, *, views: int) -> Callable[[], float]:
+    """A step on the same number of pictures, as pairs or single: it gives its seconds, and is compiled."""
     import keras
     import tensorflow as tf
 
     from stability_train import model as models
 
-    base = get_model("mobilenet-v2").keras
     rng = np.random.default_rng(0)
-    pictures = rng.normal(size=(2 * PAIRS, 224, 224, 3)).astype(np.float32)
-    targets = np.eye(6, dtype=np.float32)[rng.integers(6, size=2 * PAIRS)]
-    runs: list[tuple[Any, Any]] = []
-    for views in (2, 1):
-        settings = Settings(trainable=trainable, noise="gaussian" if views == 2 else "none")
-        network = models.build_network(models.load_base(base), classes=6, settings=settings)
-        inputs = network.whole.inputs[0]
-        model = models.StabilityModel(keras.Model(inputs, list(network.both)), settings)
-        step = tf.function(model.train_step)
-        rows = 2 * PAIRS // views
-        data = tf.constant(pictures.reshape(views, rows, 224, 224, 3)), tf.constant(targets[:rows])
-        step(data)
-        runs.append((step, data))
+    rows = 2 * PAIRS // views
+    pictures = rng.normal(size=(views, rows, 224, 224, 3)).astype(np.float32)
+    targets = np.eye(6, dtype=np.float32)[rng.integers(6, size=rows)]
+    settings = Settings(trainable=trainable, noise="gaussian" if views == 2 else "none")
+    network = models.build_network(models.load_base(get_model("mobilenet-v2").keras), classes=6, settings=settings)
+    model = models.StabilityModel(keras.Model(network.whole.inputs[0], list(network.both)), settings)
+    compiled = tf.function(model.train_step)
+    data = tf.constant(pictures), tf.constant(targets)
+    compiled(data)
+
+    def step() -> float:
+        started = time.perf_counter()
+        float(compiled(data)["loss"])
+        return time.perf_counter() - started
+
+    return step
+
+
+def _steps(trainable: str) -> tuple[list[float], list[float]]:
+    """The seconds of steps of both kinds, taken in turns."""
+    pairs, single = _stability_step(trainable, views=2), _stability_step(trainable, views=1)
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(STEPS):
-        for place, (step, data) in enumerate(runs):
-            started = time.perf_counter()
-            float(step(data)["loss"])
-            seconds[place].append(time.perf_counter() - started)
+        seconds[0].append(pairs())
+        seconds[1].append(single())
     return seconds
 
 

@@ -9,6 +9,7 @@ import argparse
 import os
 from pathlib import Path
 
+from device_agents.errors import BadInput
 from hostctl.cli_command import Command, comma_list, print_result
 
 
@@ -38,7 +39,13 @@ def _noise_options(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FAMILY[=VARIANT,...]",
-        help="only these: decoder, resizer, colour, codec, isp, with names or globs; may be repeated (default: all)",
+        help="only these: decoder, resizer, colour, codec, isp, with names or globs; may be repeated (default: all); "
+        "with --model, precision=int8,ceil shows what a variant changes inside the model",
+    )
+    parser.add_argument("--model", default="", help="whose feature maps to show: a zoo model's name or a file")
+    parser.add_argument("--sidecar", type=Path, help="the model's sidecar (default: FILE.json beside it)")
+    parser.add_argument(
+        "--layer", action="append", default=[], metavar="TENSOR", help="a tensor of the model, or a part of its name"
     )
     parser.add_argument("--fit", default="short-side-256-crop", help="which part is kept (default: %(default)s)")
     parser.add_argument("--resizer", default="pillow-bilinear", help="the base's resizer (default: %(default)s)")
@@ -91,6 +98,8 @@ def _run_variants(options: argparse.Namespace) -> int:
 def _run_noise(options: argparse.Namespace) -> int:
     from hostctl import commands, printing
 
+    if options.model or any(word.split("=")[0] == "precision" for word in options.vary):
+        return _run_feature_maps(options)
     with printing.progress(options) as progress:
         result = commands.noise(
             options.picture,
@@ -103,6 +112,31 @@ def _run_noise(options: argparse.Namespace) -> int:
             progress=progress,
         )
     return print_result(options, result, printing.noise_text)
+
+
+def _run_feature_maps(options: argparse.Namespace) -> int:
+    from hostctl import printing
+    from hostctl.feature_maps import feature_maps, feature_maps_text
+
+    words = [word.partition("=") for word in options.vary]
+    others = [family for family, _, _ in words if family != "precision"]
+    if not options.model or others or not words or len(options.picture) != 1:
+        raise BadInput(
+            "feature maps: expected one picture, --model MODEL and --vary precision=VARIANT,... and no other family, "
+            f"got {len(options.picture)} pictures, model '{options.model}', --vary {' '.join(options.vary) or '(none)'}"
+        )
+    with printing.progress(options) as progress:
+        result = feature_maps(
+            options.run or Path(options.picture[0]),
+            picture=options.picture[0] if options.run else "",
+            model=options.model,
+            precision=",".join(names or "all" for _, _, names in words),
+            sidecar=options.sidecar,
+            layers=options.layer,
+            out=options.out,
+            progress=progress,
+        )
+    return print_result(options, result, feature_maps_text)
 
 
 def _run_dataset(options: argparse.Namespace) -> int:

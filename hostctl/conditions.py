@@ -12,7 +12,7 @@ from capture.codecs import CODECS
 from capture.isp import ISPS
 from device_agents.predict import FAMILIES as OF_ENVIRONMENTS
 from device_agents.records import Environment
-from stability_train.variants import PRECISIONS
+from stability_train.variants import ARCHITECTURE, PRECISIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,9 @@ Variant = Mapping[str, Any]
 
 THREADS = "threads"
 OF_PICTURES: dict[str, Mapping[str, Any]] = {"isp": ISPS, "codec": CODECS}
-OF_MODELS: dict[str, Mapping[str, Any]] = {"precision": PRECISIONS}
+OF_MODELS: dict[str, Mapping[str, Any]] = {
+    "precision": {name: one for name, one in PRECISIONS.items() if one.noise != ARCHITECTURE}
+}
 FAMILIES: dict[str, Mapping[str, Any]] = {**OF_PICTURES, **OF_MODELS, **OF_ENVIRONMENTS, THREADS: {}}
 
 
