@@ -25,6 +25,15 @@ attributing    shares of an instability by stage: players are the ways compared,
 study_plan     how large a study must be; until_width photographs until an interval is narrow
 identifying    which variants made these pixels; pixel_files reads them
 variants       every family, the libraries behind it, and what is alike on this machine
+training       a fine-tuning as a command; schemes its baselines, closing what it gained (judged_run, calibration_cost,
+               closing_report, training_text)
+searching      table 6 by nested cross-validation (table6, its numbers and parts); mix the train x test matrices;
+               mitigations ways to steadier answers side by side (its rows and table)
+demo_train     the demo that trains, and its page
+diagnosing     which stage of a device is not as it claims (reported, remade, photographs, diagnosed)
+repeating      the determinism floor
+feature_maps   what a variant of a model does to its feature maps
+processes      workers that stay
 dashboard      the live page: progress_board what a session has come to, so_far its result, vitals how devices are
 reporting      from a run to its summary and its report; label_names keeps the words for people
 virtual/       phones that speak ADB, boards behind SSH, the screen that their cameras see

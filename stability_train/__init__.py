@@ -21,6 +21,7 @@ quantise.py        INT8 and 16x8; tflite_edits.py float16 and dynamic range; hal
 graph_edits.py     ceil mode and upsampling in ONNX graphs; keras_edits.py the same in Keras
 conversions.py     Keras to TFLite and ONNX, TFLite to ONNX
 calibration.py     pictures to calibrate with, none of which is ever evaluated
+torch_convert.py   PyTorch files to ONNX and TFLite (extra torch)
 
 train.py           photos and settings to a model file that gives steadier answers; killed at any step, it goes on
 settings.py        everything that a training is asked for, checked whole at the door
@@ -31,5 +32,12 @@ losses.py          how far answers on a clean picture and on a noisy copy lie ap
 model.py           a base with a new head, and the one step that compares two views; blurpool.py anti-aliased strides
 checkpoint.py      a training in one file; watch.py what happens between its steps
 judging.py         a model's accuracy and its instability between clean and noisy views
+fine_tuned.py      a trained model exported and checked
+
+kept_training.py   a whole training of kept features in one call; kept_heads.py heads of a frozen backbone on parts of a plan;
+                   kept_answers.py what such heads answer
+search.py          many trainings by nested cross-validation (nested.py), each kept (attempts.py), proposed by grid, chance or
+                   Optuna (proposals.py), made in workers (search_worker.py)
+mix_matrix.py      trained with each variant and with all, tested with each
 tensorflow_setup.py  TensorFlow as the training wants it
 """
