@@ -154,6 +154,8 @@ def _card(
     shown = _load(load_scene, str(row["scene"]))
     if one_file and shown is None:
         shown = _load(load_picture, first["picture"])
+    if shown is None and all(one is None for one in pictures.values()):
+        one_file, keep = True, rows  # no picture at all, as of an imported table: the answers alone
     return Card(
         scene=str(row["scene"]),
         accepted=tuple(names.get(label, label) for label in first["labels"]),

@@ -31,6 +31,8 @@ searching      table 6 by nested cross-validation (table6, its numbers and parts
                mitigations ways to steadier answers side by side (its rows and table)
 demo_train     the demo that trains, and its page
 diagnosing     which stage of a device is not as it claims (reported, remade, photographs, diagnosed)
+importing_predictions  answers that are there already (prediction_table); importing_photographs the same of photographs
+run_folders    runs listed, measured, pruned, migrated; run_export takes one elsewhere, anonymised if asked
 repeating      the determinism floor
 feature_maps   what a variant of a model does to its feature maps
 processes      workers that stay

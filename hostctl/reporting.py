@@ -6,7 +6,7 @@ import importlib.metadata
 import platform
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis.formats import Findings
+    from analysis.tables import Study
 
 MOST_LISTED = 50
 PASSING = ("free_bytes", "temperature_c", "utc", "monotonic_s")  # of a moment, not of a device
@@ -31,12 +32,12 @@ LIBRARIES = ("instability-kit", "numpy", "pillow", "opencv-python-headless", "ai
 
 def summarise(run: Run) -> dict[str, Any]:
     """What a run amounts to: the numbers of analysis.tables, what is missing, what failed; all of it fits JSON."""
-    from analysis.tables import study
-
     missing = [step.key for step in run.steps_missing(sys.maxsize)]
     failures = [f"{row.where}: {row.reason}" for row in run.failures().itertuples()]
     predictions = in_order(run)
-    numbers = study(predictions).summary if len(predictions) else {"scenes": len(run.scenes()), "predictions": 0}
+    numbers = (
+        _studied(run, predictions).summary if len(predictions) else {"scenes": len(run.scenes()), "predictions": 0}
+    )
     attempts = run.attempts()
     return {
         "run": str(run.folder),
@@ -108,18 +109,27 @@ def findings(run: Run) -> Findings:
     """Work out all that a report of the run tells; raises BadInput if it has no predictions."""
     from analysis.formats import Findings
     from analysis.sections import NOTED, make_sections
-    from analysis.tables import study
 
     predictions = in_order(run)
     if predictions.empty:
         raise BadInput(
             f"{run.folder}: expected predictions, got none; run `instability predict {run.folder} --model NAME`"
         )
-    found = study(predictions)
+    found = _studied(run, predictions)
     notes = {name: run.note(name) for name in NOTED}
     sections, lacking = make_sections(found, predictions=predictions, notes=notes)
     title = str(run.settings.get("lab", run.folder.name))
     return Findings(title, found, sections, lacking, _failures(run), read_names(run.folder), is_virtual(run))
+
+
+def _studied(run: Run, predictions: pd.DataFrame) -> Study:
+    """The study of a run's predictions; an imported table says itself whether it compares devices or conditions."""
+    from analysis.tables import study
+
+    found = study(predictions)
+    if (run.note("imported") or {}).get("compared") == "condition":
+        return replace(found, summary={**found.summary, "compared": "environment"})
+    return found
 
 
 def in_order(run: Run) -> pd.DataFrame:

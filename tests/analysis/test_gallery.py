@@ -111,3 +111,11 @@ def test_answers_to_one_file_share_its_picture_and_stand_by_label():
     assert sizes == sorted(sizes, reverse=True)
     for verdict, label, group in card.groups:
         assert {(one.verdict, one.label) for one in group} == {(verdict, label)}
+
+
+def test_without_any_picture_the_answers_stand_alone():
+    none = {"load_scene": lambda scene: None, "load_picture": lambda picture: None}
+    card = made(study(predictions(scenes=20, devices=14)), limit=1, **none)[0]
+    assert card.one_file
+    assert card.shown is None
+    assert sum(len(group) for *_, group in card.groups) == 14
