@@ -297,13 +297,8 @@ def _cells(part: Part) -> dict[str, Any]:
     }
 
 
-def percent_pair(row: Mapping[str, Any], name: str) -> str:
-    """Write a share with its interval, such as "4.1 % [2.9, 5.6]"."""
-    return percent_text(row[name], (row[f"{name}_low"], row[f"{name}_high"]))
-
-
 def _rate_text(row: Mapping[str, Any]) -> str:
-    return percent_pair(row, "instability")
+    return percent_text(row["instability"], (row["instability_low"], row["instability_high"]))
 
 
 def _change_text(row: Mapping[str, Any]) -> str:

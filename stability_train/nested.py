@@ -15,7 +15,7 @@ from device_agents.errors import BadInput
 from device_agents.sidecar import Sidecar
 from stability_train.attempts import Attempt
 from stability_train.photos import Photo, check_devices
-from stability_train.settings import PAIRED, Settings
+from stability_train.settings import Settings
 from stability_train.splits import fold_photos, split_photos
 
 if TYPE_CHECKING:
@@ -137,8 +137,3 @@ def chosen_attempts(choice: pd.DataFrame, seeds: Sequence[int]) -> list[Attempt]
         one = Attempt(int(row["fold"]), 0, row["noise"], row["loss"], float(row["alpha"]), strength)
         found += [dataclasses.replace(one, seed=seed) for seed in seeds]
     return found
-
-
-def needs_partner(noise: str) -> bool:
-    """Say whether a noise trains on the partner's pictures."""
-    return noise in PAIRED
