@@ -162,7 +162,7 @@ class AdbTransport:
     """Transport to one phone through an adb server. Calls from several threads are independent of each other.
 
     On phones without the shell protocol (before Android 7) standard error comes mixed into standard output. After the
-    connection broke, the next call first connects again (for phones with an address).
+    connection broke, or an answer did not come, the next call first connects again (for phones with an address).
     """
 
     def __init__(
@@ -174,6 +174,7 @@ class AdbTransport:
         self._stall_timeout_s = stall_timeout_s
         self._features: frozenset[str] = frozenset()
         self._ready = False  # connected, and its features known
+        self._stuck = False  # an answer did not come: the connection may be dead, and the server not know it
 
     def run(self, command: Sequence[str], *, timeout_s: float) -> Output:
         """Run a command; each word is quoted, so that the phone's shell sees exactly these words."""
@@ -209,17 +210,18 @@ class AdbTransport:
             with ServerSocket(self._server.port, name=self.name, limit_s=limit_s, renew=renew) as device:
                 device.ask(f"host:transport:{self.serial}")
                 yield device
-        except Unreachable:
-            self._ready = False
+        except (Unreachable, TimedOut) as problem:
+            self._ready, self._stuck = False, isinstance(problem, TimedOut)
             raise
 
     def _get_ready(self, limit_s: float) -> None:
-        if self._server.devices().get(self.serial) != "device" and ":" in self.serial:
+        known = self._server.devices().get(self.serial) == "device" and not self._stuck
+        if not known and ":" in self.serial:
             disconnect(self._server, self.serial)  # else the server waits some seconds before it tries again
             connect(self._server, self.serial, timeout_s=min(limit_s, REVIVE_TIMEOUT_S), name=self.name)
         words = self._server.ask(f"host-serial:{self.serial}:features", name=self.name, timeout_s=limit_s)
         self._features = frozenset(words.split(","))
-        self._ready = True
+        self._ready, self._stuck = True, False
 
 
 def _not_ready(server: AdbServer, address: str, name: str, limit_s: float) -> DeviceError | None:

@@ -44,7 +44,10 @@ class Named(Transport, Protocol):
 def build_agent_zip(path: Path) -> Path:
     """Write the device agent as one zip for `python agent.zip`, and give its path; same sources, same bytes."""
     package = Path(device_agents.__file__).parent
-    sources = sorted(file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    left_out = {"__pycache__", "web"}  # the page is the browsers' own agent
+    sources = sorted(
+        file for file in package.rglob("*") if file.is_file() and not left_out & set(file.relative_to(package).parts)
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
@@ -112,7 +115,7 @@ class Agent:
 
         Lines that are no predictions (a library's greeting) are passed over. Raises CommandFailed with the last lines
         of its standard error if the agent dies, after the predictions that it had made; DeviceError if it leaves some
-        out; BadInput if a file of the job cannot be read here.
+        out, answers twice, or says what was not asked; BadInput if a file of the job cannot be read here.
         """
         names = _names_on_device(job)
         self._send_files({name: Path(path) for path, name in names.items()})
@@ -126,7 +129,10 @@ class Agent:
             self.transport.run(["rm", "-f", remote_job], timeout_s=COMMAND_TIMEOUT_S)
         for values in _objects(output.text):
             prediction = from_dict(Prediction, values)
-            asked.discard((prediction.picture, prediction.environment))
+            answered = (prediction.picture, prediction.environment)
+            if answered not in asked:
+                raise DeviceError(f"{self.name}: expected one answer to each question, got another for {answered}")
+            asked.remove(answered)
             yield prediction
         if output.exit_code:
             raise CommandFailed(self._ended("predict", output))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 from analysis.store import Run
 from capture import screen
 from capture.raw import RAW_SUFFIXES, read_raw
-from device_agents.errors import CommandFailed
+from device_agents.errors import BadInput, CommandFailed
 from device_agents.predict import hash_file
 from device_agents.records import Picture, Step
 from hostctl.device import Device
@@ -69,9 +69,12 @@ def collect(
     person can look. Raises DeviceError if the device fails, KitError if the run cannot be written.
     """
     started = clock()
-    pulled = [_pull(photograph, file, spool) for file in photograph.files]
-    photograph.durations["pull_s"] = clock() - started
+    pulled: list[Path] = []
     try:
+        for file in photograph.files:
+            pulled.append(_spool_path(photograph, file, spool))
+            _pull(photograph, file, pulled[-1])
+        photograph.durations["pull_s"] = clock() - started
         pictures = [path for path in pulled if path.suffix not in RAW_SUFFIXES]
         if not pictures:
             return Collected(_refuse(photograph, "expected a picture, got only a raw", pulled[0], run))
@@ -82,32 +85,44 @@ def collect(
         photograph.durations["examine_s"] = clock() - started
         if examined.reason:
             return Collected(_refuse(photograph, examined.reason, pictures[0], run))
-        return Collected("", _commit(photograph, pulled, examined, run))
+        raws = [path for path in pulled if path.suffix in RAW_SUFFIXES]
+        try:
+            shapes = {path: read_raw(path.read_bytes()).mosaic.shape for path in raws}
+        except BadInput as problem:
+            return Collected(_refuse(photograph, f"not a whole raw: {problem}", raws[0], run))
+        return Collected("", _commit(photograph, pulled, examined, shapes, run))
     finally:
         for path in pulled:
             path.unlink(missing_ok=True)
 
 
-def _pull(photograph: Photograph, file: RemoteFile, spool: Path) -> Path:
-    """Copy a file from its device under a name of our own, and compare the hashes at both ends."""
-    step = photograph.step
-    digest = hashlib.sha256(f"{step.key}|{photograph.attempt}".encode()).hexdigest()[:24]
-    local = spool / f"{digest}{Path(file.path).suffix.lower()}"
+def _spool_path(photograph: Photograph, file: RemoteFile, spool: Path) -> Path:
+    """Where a file of a device is kept meanwhile: under a name of our own."""
+    digest = hashlib.sha256(f"{photograph.step.key}|{photograph.attempt}".encode()).hexdigest()[:24]
+    return spool / f"{digest}{Path(file.path).suffix.lower()}"
+
+
+def _pull(photograph: Photograph, file: RemoteFile, local: Path) -> None:
+    """Copy a file from its device, and compare the hashes at both ends."""
     photograph.device.transport.pull(file.path, local)
     there = remote_sha256(photograph.device.transport, file.path)
     here = hash_file(local)
     if there != here:
-        local.unlink()
         raise CommandFailed(
             f"{photograph.device.name}: {file.path}: expected sha256 {there} as on the device, got {here} here"
         )
-    return local
 
 
-def _commit(photograph: Photograph, pulled: list[Path], examined: Examined, run: Run) -> str:
+def _commit(
+    photograph: Photograph,
+    pulled: list[Path],
+    examined: Examined,
+    shapes: Mapping[Path, tuple[int, ...]],
+    run: Run,
+) -> str:
     """Write an accepted photograph to the run, with its crop, its thumbnail and the raw that came with it.
 
-    Gives the thumbnail's sha256.
+    ``shapes``: height and width of each raw. Gives the thumbnail's sha256.
     """
     crop, thumbnail = (hashlib.sha256(part).hexdigest() for part in (examined.crop, examined.thumbnail))
     files: dict[str, bytes | Path] = {crop: examined.crop, thumbnail: examined.thumbnail}
@@ -115,8 +130,8 @@ def _commit(photograph: Photograph, pulled: list[Path], examined: Examined, run:
     for path in pulled:
         digest = hash_file(path)
         files[digest] = path
-        if path.suffix in RAW_SUFFIXES:
-            height, width = read_raw(path.read_bytes()).mosaic.shape[:2]
+        if path in shapes:
+            height, width = shapes[path][:2]
             records.append(_picture(photograph, path, digest, width=width, height=height))
         else:
             good = _picture(photograph, path, digest, width=examined.width, height=examined.height)

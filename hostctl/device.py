@@ -101,8 +101,17 @@ def _phone(settings: DeviceSettings, server: AdbServer | None, folder: Path) -> 
     agent = None
     if settings.predicts == "agent":
         agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=PHONE_AGENT)
-        agent.install()
+        _install(agent)
     return Device(settings, transport, shutter, lambda: phone_identity(transport), agent)
+
+
+def _install(agent: Agent) -> None:
+    """Put the agent on its device; one that refuses leaves no connection, nor its thread, behind."""
+    try:
+        agent.install()
+    except BaseException:
+        agent.transport.close()
+        raise
 
 
 def _phone_transport(settings: DeviceSettings, server: AdbServer | None) -> AdbTransport | AdbShellTransport:
@@ -134,7 +143,7 @@ def _board(settings: DeviceSettings, folder: Path) -> Device:
         )
     home = settings.folder or ("" if settings.kind == "ssh" else str((folder / f"agent-{settings.name}").absolute()))
     agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=home)
-    agent.install()
+    _install(agent)
     runs = agent if settings.predicts == "agent" else None
     raw = ["--raw"] if "dng" in settings.formats and "--raw" not in settings.camera_arguments else []
     shutter = AgentShutter(agent, camera=settings.camera, arguments=[*raw, *settings.camera_arguments])

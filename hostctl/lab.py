@@ -61,7 +61,10 @@ class SessionSettings:
 
 @dataclass(frozen=True)
 class DeviceSettings:
-    """One device of the lab; which keys it needs depends on its kind (DEVICE_KINDS)."""
+    """One device of the lab; which keys it needs depends on its kind (DEVICE_KINDS).
+
+    ``faults`` are what goes wrong with a virtual one: the fields of virtual.faults.Fault.
+    """
 
     name: str
     kind: str
@@ -81,6 +84,7 @@ class DeviceSettings:
     shutter_key: str = "KEYCODE_CAMERA"
     predicts: str = "host"
     python: str = "python3"
+    faults: tuple[dict[str, Any], ...] = ()
 
     @property
     def virtual(self) -> bool:
@@ -268,6 +272,10 @@ def _check_device(device: DeviceSettings, display: DisplaySettings, mistakes: li
         not (device.virtual and display.screen != "virtual"),
         'a virtual camera sees only a virtual screen; set [display] screen = "virtual"',
     )
+    if device.faults:
+        from hostctl.virtual.faults import mistakes_in
+
+        mistakes += [f"[[device]] '{device.name}': {text}" for text in mistakes_in(device.faults, device=device.kind)]
     if device.kind == "virtual-phone":
         from hostctl.virtual.phone import PHONES
 

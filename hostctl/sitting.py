@@ -125,7 +125,8 @@ def _settings(lab: Lab) -> dict[str, Any]:
         "lab": lab.name,
         "display": asdict(lab.display),
         "session": asdict(lab.session),
-        "device": [asdict(device) for device in lab.devices],
+        # Without the key where there are none: runs of before it go on.
+        "device": [{k: v for k, v in asdict(device).items() if k != "faults" or v} for device in lab.devices],
     }
 
 

@@ -127,7 +127,8 @@ class SshTransport:
     async def _translated(self, work: Coroutine[Any, Any, Answer], what: str) -> Answer:
         import asyncssh
 
-        lost = (asyncssh.DisconnectError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
+        # A reset comes through as it is, though it is an OSError and those are otherwise of this machine's files.
+        lost = (asyncssh.DisconnectError, asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection, ConnectionError)
         try:
             return await work
         except DeviceError:

@@ -57,6 +57,8 @@ class StockCamera:
         self._sleep = sleep
         self._remembered: dict[tuple[str, str], str] = {}
         self._package = ""
+        self._closed = False  # perhaps: the last shot failed
+        self._failed_before = False
 
     def prepare(self) -> None:
         """Remember the settings, keep the phone awake, open the camera and check that it is in front.
@@ -67,12 +69,15 @@ class StockCamera:
             self._remembered[(space, key)] = self._text("settings", "get", space, key)
         self._text("svc", "power", "stayon", "true")
         self._text("settings", "put", "system", "screen_off_timeout", AWAKE_MS)
-        self._text("input", "keyevent", "KEYCODE_WAKEUP")
-        self._text("wm", "dismiss-keyguard")
-        self._text("mkdir", "-p", self._folder)
-        opened = self._text(*OPEN)
+        self._open(self._clock() + OPEN_TIMEOUT_S)
+
+    def _open(self, end: float) -> None:
+        """Wake the phone, open the camera and wait until it is in front."""
+        self._text("input", "keyevent", "KEYCODE_WAKEUP", end=end)
+        self._text("wm", "dismiss-keyguard", end=end)
+        self._text("mkdir", "-p", self._folder, end=end)
+        opened = self._text(*OPEN, end=end)
         self._package = next(iter(re.findall(r"Activity: ([\w.]+)/", opened)), "")
-        end = self._clock() + OPEN_TIMEOUT_S
         while (front := self._front()) != self._package or not front:
             if self._clock() > end:
                 raise DeviceError(
@@ -80,15 +85,30 @@ class StockCamera:
                     f"got {front or 'nothing'}; unlock the phone and close what covers it"
                 )
             self._sleep(self._poll_s)
+        self._closed = False
 
     def shoot(self, *, timeout_s: float) -> list[RemoteFile]:
         """Press the key and wait for one new, whole file of each format; its files in the order of ``formats``.
 
+        After a failure the next call first opens the camera again: it may have crashed, or the phone been restarted.
         Raises TimedOut if they do not come, DeviceError if a name leads out of the folder or two of a format come.
         """
         end = self._clock() + timeout_s
+        if self._closed:
+            self._open(min(end, self._clock() + OPEN_TIMEOUT_S))
+        try:
+            files = self._shoot(end, timeout_s)
+        except DeviceError:
+            self._failed_before = True
+            self._closed = bool(self._package)
+            raise
+        if self._failed_before:
+            self._check_pair(files)
+        return files
+
+    def _shoot(self, end: float, timeout_s: float) -> list[RemoteFile]:
         before = frozenset(self._listed(end))
-        self._text("input", "keyevent", *self._keys)
+        self._text("input", "keyevent", *self._keys, end=end)
         former: dict[str, int] = {}
         pause_s = FIRST_PAUSE_S
         while True:
@@ -117,6 +137,7 @@ class StockCamera:
             pass  # nobody is there to be put in order; what matters was said when it went away
         self._remembered = {}
         self._package = ""
+        self._closed = False
 
     def _listed(self, end: float, *, changing: bool = False) -> dict[str, int]:
         """Give the size of each file of the folder by its name, without those that are not finished.
@@ -161,6 +182,16 @@ class StockCamera:
                 "switch off burst, HDR pairs and 'keep original'"
             )
         return RemoteFile(posixpath.join(self._folder, files[0]), sizes[files[0]])
+
+    def _check_pair(self, files: Sequence[RemoteFile]) -> None:
+        """Refuse a picture and a raw whose names tell of two photographs: the raw of a failed shot may come this late.
+
+        Asked only after a failure: names of one photograph have the same digits before the first dot on the phones
+        known to us (PXL_20260101_101112345.RAW-01.COVER.jpg), and others should not be refused without a reason.
+        """
+        names = [posixpath.basename(file.path) for file in files]
+        if len({re.sub(r"\D", "", name.split(".")[0]) for name in names}) > 1:
+            raise DeviceError(f"{self.name}: expected files of one photograph, got {' and '.join(names)}")
 
     def _nothing(self, fresh: Mapping[str, int], timeout_s: float) -> TimedOut:
         wanted = " and ".join(self._formats)

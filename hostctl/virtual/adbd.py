@@ -242,6 +242,12 @@ class Daemon:
             connection.abort()  # its task then ends by itself; a cancelled one makes asyncio 3.11 print a traceback
         await asyncio.gather(*tasks)
 
+    async def leave(self) -> None:
+        """Break all connections and listen no more, until ``start`` with the former port."""
+        await self._stop_listening()
+        for connection in self._connections:
+            connection.abort()
+
     async def _stop_listening(self) -> None:
         """Close the server, but first let it finish the connections that it has just accepted.
 

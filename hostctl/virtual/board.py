@@ -16,6 +16,7 @@ from hostctl.virtual.board_camera import BoardCamera, Shoot
 from hostctl.virtual.board_commands import failed, parse, run_command
 from hostctl.virtual.board_files import PAUSE_S, BoardFaults, BoardFiles, sftp_factory
 from hostctl.virtual.board_python import BoardPython
+from hostctl.virtual.faults import AWAY, Fault
 
 __all__ = ["BoardFaults", "VirtualBoard", "make_key"]
 
@@ -47,24 +48,37 @@ class VirtualBoard:
         self._host_key = host_key or asyncssh.generate_private_key(KEY_KIND)
         self._authorised = asyncssh.import_authorized_keys("\n".join(authorised_keys) + "\n")
         self.files = BoardFiles(folder / "files")
-        self._camera = BoardCamera(self.files, shoot, self._faults)
-        self._python = BoardPython(self.files, folder / "programs", self._camera.programs)
+        self._camera = BoardCamera(self.files, shoot, self._faults, self._struck)
+        self._python = BoardPython(self.files, folder / "programs", self._camera.programs, plan=self._faults.plan)
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._answers: set[asyncio.Task[None]] = set()
         self._sftp_sessions: set[object] = set()
+        self._returning: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.port = 0
 
     @property
     def known_hosts_line(self) -> str:
         """The line of a known_hosts file that this board, while it listens, is known by."""
-        return f"[127.0.0.1]:{self.port} {self._host_key.export_public_key().decode().strip()}"
+        return self.known_hosts_at(self.port)
+
+    def known_hosts_at(self, port: int) -> str:
+        """The same line for another port of 127.0.0.1 that leads to the board."""
+        return f"[127.0.0.1]:{port} {self._host_key.export_public_key().decode().strip()}"
 
     async def start(self, port: int = 0) -> None:
         """Listen on a port of 127.0.0.1, 0 for any free one."""
         if self._faults.fresh_host_key:
             self._host_key = asyncssh.generate_private_key(KEY_KIND)
         await self._python.start()
+        await self._listen(port)
+        self._loop = asyncio.get_running_loop()
+        for fault in self._faults.plan:
+            if fault.kind in AWAY and not fault.at_shot:
+                await self._leave()
+
+    async def _listen(self, port: int) -> None:
         self._acceptor = await asyncssh.listen(
             "127.0.0.1",
             port,
@@ -79,16 +93,38 @@ class VirtualBoard:
 
     async def stop(self) -> None:
         """Break all connections and stop listening."""
-        if self._acceptor is not None:
-            self._acceptor.close()
-            await self._acceptor.wait_closed()
-        for connection in list(self._connections):
-            connection.abort()
-            await connection.wait_closed()
+        for task in self._returning:
+            task.cancel()
+        await asyncio.gather(*self._returning, return_exceptions=True)
+        await self._leave()
         await asyncio.gather(*self._answers, return_exceptions=True)
         while self._sftp_sessions:
             await asyncio.sleep(PAUSE_S)
         await self._python.stop()
+
+    async def _leave(self) -> None:
+        """Stop listening and break all connections."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+            await self._acceptor.wait_closed()
+            self._acceptor = None
+        for connection in list(self._connections):
+            connection.abort()
+            await connection.wait_closed()
+
+    def _struck(self, fault: Fault) -> None:
+        """Be away for the time of a fault; called in a thread of the camera."""
+        assert self._loop is not None, "start the board first"
+        self._loop.call_soon_threadsafe(self._go_away, fault)
+
+    def _go_away(self, fault: Fault) -> None:
+        self._returning.append(asyncio.get_running_loop().create_task(self._away(fault)))
+
+    async def _away(self, fault: Fault) -> None:
+        await self._leave()
+        if fault.seconds:
+            await asyncio.sleep(fault.seconds)
+            await self._listen(self.port)
 
     async def run(self, line: str) -> Output:
         """Run one command line as the board does; never through a shell."""

@@ -7,6 +7,8 @@ checked, but the camera behind decides what it sees.
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +18,7 @@ from device_agents.errors import KitError
 from hostctl.transport import Output
 from hostctl.virtual.board_commands import done, failed
 from hostctl.virtual.board_files import BoardFaults, BoardFiles
+from hostctl.virtual.faults import AWAY, Fault, hitting
 
 Shoot = Callable[[], Mapping[str, bytes]]
 Program = Callable[[list[str]], Output]
@@ -25,8 +28,10 @@ V4L2_DEVICE = "/dev/video0"
 class BoardCamera:
     """One camera; ``shoot`` gives the files of a photograph by suffix, and is asked for one at a time."""
 
-    def __init__(self, files: BoardFiles, shoot: Shoot, faults: BoardFaults) -> None:
-        self._files, self._shoot, self._faults = files, shoot, faults
+    def __init__(self, files: BoardFiles, shoot: Shoot, faults: BoardFaults, strike: Callable[[Fault], None]) -> None:
+        """``strike`` lets a fault befall the whole board; called in a thread."""
+        self._files, self._shoot, self._faults, self._strike = files, shoot, faults, strike
+        self._former: Mapping[str, bytes] = {}
         self._turn = threading.Lock()
         self._shots = 0
         programs = {"rpicam-still": self._still, "libcamera-still": self._still, "v4l2-ctl": self._v4l2}
@@ -68,11 +73,26 @@ class BoardCamera:
         with self._turn:
             self._shots += 1
             shot, files = self._shots, self._shoot()
+            plan = hitting(self._faults.plan, shot)
+            for fault in plan.values():
+                if fault.kind in AWAY and fault.at_shot == shot:
+                    self._strike(fault)
+            if "previous-frame" in plan and self._former:
+                files, self._former = self._former, files
+            else:
+                self._former = files
+        if "no-camera" in plan:
+            raise ValueError("no cameras available")
+        if any(fault.kind == "full-disk" and fault.at_shot <= shot for fault in self._faults.plan):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if "no-new-file" in plan:
+            return
+        short = "truncated" in plan or self._faults.truncates(shot)
         for suffix, place in wanted.items():
             if suffix not in files:
                 raise ValueError(f"this camera gives no {suffix}, only {', '.join(sorted(files))}")
             data = files[suffix]
-            place.write_bytes(data[: len(data) // 2] if self._faults.truncates(shot) else data)
+            place.write_bytes(data[: len(data) // 2] if short else data)
 
 
 class _Options(argparse.ArgumentParser):

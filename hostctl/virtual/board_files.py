@@ -12,6 +12,8 @@ from pathlib import Path
 
 import asyncssh
 
+from hostctl.virtual.faults import Fault
+
 HOME = "/home/pi"
 PAUSE_S = 0.02
 
@@ -23,7 +25,7 @@ class BoardFaults:
     ``slow_bytes_s`` limits what is read over SFTP, in bytes a second (0: no limit). ``drop_after_bytes`` breaks a
     connection once so many bytes were read over it (0: never), on the first ``drops`` connections. ``fresh_host_key``
     gives it another host key at each start, as a board that was installed again. ``truncated`` writes only the first
-    half of a photograph, in those of ``shots`` (counted from 1; empty: all).
+    half of a photograph, in those of ``shots`` (counted from 1; empty: all). ``plan`` has faults of their own times.
     """
 
     slow_bytes_s: float = 0.0
@@ -33,6 +35,7 @@ class BoardFaults:
     no_camera: bool = False
     truncated: bool = False
     shots: tuple[int, ...] = ()
+    plan: tuple[Fault, ...] = ()
 
     def truncates(self, shot: int) -> bool:
         """Whether this shot is cut short."""

@@ -14,12 +14,14 @@ import os
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from hostctl.transport import Output
+from hostctl.virtual.agent_faults import spoil
 from hostctl.virtual.board_commands import failed
 from hostctl.virtual.board_files import BoardFiles
+from hostctl.virtual.faults import Fault, hitting
 
 ADDRESS_VARIABLE = "VIRTUAL_BOARD"
 PROGRAM = '''"""Ask the virtual board to run one of its camera programs."""
@@ -39,9 +41,17 @@ sys.exit(answer["exit_code"])
 class BoardPython:
     """Runs a zip that lies on the board; ``start`` and ``stop`` belong to one running asyncio loop."""
 
-    def __init__(self, files: BoardFiles, folder: Path, programs: Mapping[str, Callable[[list[str]], Output]]) -> None:
-        """``folder`` is for the scripts, beside the board's files and not among them."""
-        self._files, self._folder, self._programs = files, folder, programs
+    def __init__(
+        self,
+        files: BoardFiles,
+        folder: Path,
+        programs: Mapping[str, Callable[[list[str]], Output]],
+        *,
+        plan: Sequence[Fault] = (),
+    ) -> None:
+        """``folder`` is for the scripts, beside the board's files; ``plan`` has the agent's faults."""
+        self._files, self._folder, self._programs, self._plan = files, folder, programs, plan
+        self._jobs = 0
         self._token = secrets.token_hex(16)
         self._server: asyncio.Server | None = None
 
@@ -87,7 +97,11 @@ class BoardPython:
                 child.kill()
                 await child.communicate()
         code = child.returncode or 0
-        return Output(self._spoken(stdout), self._spoken(stderr), code if code >= 0 else 128 - code)
+        output = Output(self._spoken(stdout), self._spoken(stderr), code if code >= 0 else 128 - code)
+        if words[1:2] not in (["shoot"], ["predict"]):
+            return output
+        self._jobs += 1
+        return spoil(output, hitting(self._plan, self._jobs))
 
     def _on_host(self, word: str) -> str:
         """A word for the child: a path of the board, alone or after "--option=", becomes the place on this machine."""

@@ -7,18 +7,23 @@ import logging
 import posixpath
 import random
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
 from device_agents.errors import KitError
+from hostctl.virtual.faults import Fault, hitting
 from hostctl.virtual.phone_files import STORAGE
-from hostctl.virtual.phone_profiles import PhoneProfile
+from hostctl.virtual.phone_profiles import Faults, PhoneProfile
 from hostctl.virtual.phone_state import PhoneState
 
 CAMERA_FOLDER = STORAGE + "/DCIM/Camera"
 PIECES = 4  # a file that grows does so in this many writes
 RAW_SUFFIXES = (".dng",)
 PENDING_FOR_S = 7 * 24 * 3600  # MediaStore writes when the pending file expires into its name
+FLAGS = {
+    name: name.replace("-", "_") for name in ("no-new-file", "truncated", "not-an-image", "two-files", "outside-name")
+}
 Shoot = Callable[[], Mapping[str, bytes]]
+Strike = Callable[[Sequence[Fault]], Awaitable[bool]]
 LOG = logging.getLogger(__name__)
 
 
@@ -26,14 +31,17 @@ class CameraApp:
     """Takes one photograph at a time; keys that come while it is busy are lost, as on a phone.
 
     ``shoot`` gives the files of one photograph by suffix, for example {".jpg": ..., ".dng": ...}; it is called in a
-    thread at the moment of exposure and decides by itself what the camera sees. ``problems`` collects what failed.
+    thread at the moment of exposure and decides by itself what the camera sees. ``strike`` lets faults befall the phone
+    and says whether its camera can still take the photograph. ``problems`` collects what failed.
     """
 
-    def __init__(self, *, shoot: Shoot, rng: random.Random) -> None:
+    def __init__(self, *, shoot: Shoot, rng: random.Random, strike: Strike | None = None) -> None:
         self.problems: list[str] = []
         self.shots = 0
         self._shoot = shoot
         self._rng = rng
+        self._strike = strike
+        self._former: Mapping[str, bytes] = {}
         self._busy = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -57,36 +65,70 @@ class CameraApp:
         task.add_done_callback(self._tasks.discard)
 
     async def _photograph(self, phone: PhoneState, shot: int) -> None:
+        plan = hitting(phone.profile.plan, shot)
         try:
+            struck = [fault for fault in plan.values() if fault.at_shot == shot]
+            if self._strike and not await self._strike(struck):
+                return
             await asyncio.sleep(self._rng.uniform(*phone.profile.shutter_lag_s))
             base = posixpath.join(CAMERA_FOLDER, _name(phone.clock()))
             files = await asyncio.to_thread(self._shoot)
+            if "previous-frame" in plan and self._former:
+                files, self._former = self._former, files
+            else:
+                self._former = files
             pictures, raws = _kept(files, phone.profile)
             for suffix, data in raws.items():
-                self._start(self._write_raw(phone, base + suffix, data))
+                self._start(self._write_raw(phone, base + suffix, data, plan))
             for suffix, data in pictures.items():
-                await self._write_picture(phone, base, suffix, data, shot)
+                write = self._write_picture(phone, base, suffix, data, _kinds(phone.profile.faults, shot) | set(plan))
+                if "late-file" in plan:
+                    self._start(self._later(plan["late-file"].seconds, write))
+                elif "half-written" in plan:
+                    write.close()
+                    self._start(self._write_halves(phone, base + suffix, data, plan["half-written"].seconds))
+                else:
+                    await write
         except (KitError, OSError) as problem:
             self._note(problem)
         finally:
             self._busy = False
 
-    async def _write_picture(self, phone: PhoneState, base: str, suffix: str, data: bytes, shot: int) -> None:
-        faults = phone.profile.faults
-        names = [base + suffix]
-        if faults.hit(shot):
-            if faults.outside_name:
-                phone.files.planted.setdefault(CAMERA_FOLDER, []).append(f"../../../../../evil{shot}{suffix}")
-            if faults.no_new_file or faults.outside_name:
-                return
-            data = data[: len(data) * 3 // 5] if faults.truncated else data
-            data = b"this is not a picture\n" * 100 if faults.not_an_image else data
-            names += [f"{base}_BURST001{suffix}"] * faults.two_files
-        for name in names:
+    async def _write_picture(self, phone: PhoneState, base: str, suffix: str, data: bytes, kinds: set[str]) -> None:
+        if "outside-name" in kinds:
+            phone.files.planted.setdefault(CAMERA_FOLDER, []).append(f"../../../../../evil{self.shots}{suffix}")
+        if kinds & {"no-new-file", "outside-name"}:
+            return
+        data = data[: len(data) * 3 // 5] if "truncated" in kinds else data
+        data = b"this is not a picture\n" * 100 if "not-an-image" in kinds else data
+        for name in [base + suffix, *[f"{base}_BURST001{suffix}"] * ("two-files" in kinds)]:
             await _write(phone, name, data)
 
-    async def _write_raw(self, phone: PhoneState, path: str, data: bytes) -> None:
-        await asyncio.sleep(phone.profile.raw_delay_s)
+    async def _later(self, seconds: float, write: Coroutine[None, None, None]) -> None:
+        """Write after some time, while the camera goes on."""
+        try:
+            await asyncio.sleep(seconds)
+            await write
+        except OSError as problem:
+            self._note(problem)
+        finally:
+            write.close()  # where nobody waited for it
+
+    async def _write_halves(self, phone: PhoneState, path: str, data: bytes, seconds: float) -> None:
+        """Write the first half under the final name, and the rest after some time, if ever (0)."""
+        half = len(data) // 2
+        try:
+            phone.files.write(path, data[:half])
+            if seconds:
+                await asyncio.sleep(seconds)
+                phone.files.write(path, data[half:], append=True)
+        except OSError as problem:
+            self._note(problem)
+
+    async def _write_raw(self, phone: PhoneState, path: str, data: bytes, plan: Mapping[str, Fault]) -> None:
+        late_s = plan["late-raw"].seconds if "late-raw" in plan else 0.0
+        data = data[: len(data) * 3 // 5] if "truncated-raw" in plan else data
+        await asyncio.sleep(phone.profile.raw_delay_s + late_s)
         try:
             await _write(phone, path, data)
         except OSError as problem:
@@ -112,6 +154,11 @@ async def _write(phone: PhoneState, path: str, data: bytes) -> None:
         phone.files.write(place, data[start : start + size], append=True)
     if pending:
         phone.files.move(place, path)
+
+
+def _kinds(faults: Faults, shot: int) -> set[str]:
+    """The kinds of virtual.faults that the flags of a phone's own faults stand for at this shot."""
+    return {name for name, flag in FLAGS.items() if getattr(faults, flag)} if faults.hit(shot) else set()
 
 
 def _kept(files: Mapping[str, bytes], profile: PhoneProfile) -> tuple[dict[str, bytes], dict[str, bytes]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from hostctl.virtual.adb_services import Ports, services
@@ -13,7 +14,9 @@ from hostctl.virtual.adb_stream import Stream
 from hostctl.virtual.adb_sync import serve_sync
 from hostctl.virtual.adbd import Daemon
 from hostctl.virtual.camera_app import CameraApp, Shoot
+from hostctl.virtual.faults import Fault
 from hostctl.virtual.phone_commands import Result
+from hostctl.virtual.phone_events import befall, from_the_start
 from hostctl.virtual.phone_files import PhoneFiles
 from hostctl.virtual.phone_profiles import FAULTS, PHONES, Faults, PhoneProfile
 from hostctl.virtual.phone_shell import run_line
@@ -47,14 +50,16 @@ class VirtualPhone:
         self._temporary = tempfile.TemporaryDirectory(prefix="phone-") if root is None else None
         folder = root or Path(self._temporary.name if self._temporary else "")
         folder.mkdir(parents=True, exist_ok=True)
+        profile = from_the_start(profile)
         faults = profile.faults
 
         def clock() -> float:
             return now() + faults.clock_offset_s
 
         self.profile = profile
-        self.camera = CameraApp(shoot=shoot, rng=random.Random(seed))
+        self.camera = CameraApp(shoot=shoot, rng=random.Random(seed), strike=self._strike)
         self.ports = Ports()
+        self._returning: list[asyncio.Task[None]] = []
         self.files = PhoneFiles(folder, capacity=0 if faults.full_disk else profile.capacity, now=clock)
         self.state = PhoneState(
             profile, f"KIT{profile.device.upper()}{seed:04d}", self.files, clock, on_key=self._key, agent=agent
@@ -74,14 +79,21 @@ class VirtualPhone:
     async def start(self, port: int = 0) -> None:
         """Switch the phone on: listen on a port, 0 for any free one."""
         await self.daemon.start(port)
+        await self._strike([fault for fault in self.profile.plan if not fault.at_shot])
 
     async def stop(self) -> None:
         """Switch the phone off and remove its temporary files."""
+        for task in self._returning:
+            task.cancel()
+        await asyncio.gather(*self._returning, return_exceptions=True)
         await self.camera.stop()
         await self.ports.close_all()
         await self.daemon.stop()
         if self._temporary:
             self._temporary.cleanup()
+
+    async def _strike(self, faults: Sequence[Fault]) -> bool:
+        return await befall(self.state, self.daemon, faults, self._returning)
 
     def _key(self, key: int) -> None:
         self.camera.key(self.state, key)

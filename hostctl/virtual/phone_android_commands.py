@@ -94,7 +94,7 @@ def _svc(shell: Shell, words: list[str]) -> Result:
 
 def _wm(shell: Shell, words: list[str]) -> Result:
     if words == ["dismiss-keyguard"]:
-        shell.phone.locked = shell.phone.locked and not shell.phone.awake
+        shell.phone.unlock()
         return Result()
     known = {"size": "Physical size: 1080x2400\n", "density": "Physical density: 420\n"}
     return done(known[words[0]]) if words and words[0] in known else failed("Unknown command", status=255)
@@ -157,8 +157,7 @@ def _media_camera(phone: PhoneState) -> str:
 
 
 def _activities(phone: PhoneState) -> str:
-    front = "com.android.systemui/.keyguard.LockScreen" if phone.locked else phone.front
-    record = f"ActivityRecord{{1a2b3c4 u0 {front} t12}}"
+    record = f"ActivityRecord{{1a2b3c4 u0 {phone.shown} t12}}"
     name = "topResumedActivity" if phone.profile.sdk >= 29 else "mResumedActivity"
     separator = "=" if phone.profile.sdk >= 29 else ": "
     return f"ACTIVITY MANAGER ACTIVITIES (dumpsys activity activities)\nDisplay #0:\n  {name}{separator}{record}\n"

@@ -41,6 +41,10 @@ class PhoneFiles:
         """Bytes left."""
         return max(0, self.capacity - self._used)
 
+    def fill(self) -> None:
+        """Leave no byte free from now on."""
+        self.capacity = self._used
+
     def absolute(self, path: str, *, cwd: str = "/") -> str:
         """Give a path's canonical form: absolute, without "..", with /sdcard spelt out."""
         whole = posixpath.normpath(posixpath.join(cwd, path))

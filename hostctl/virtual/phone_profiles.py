@@ -8,6 +8,7 @@ from typing import Any
 
 from hostctl.virtual.adb_messages import VERSION_WITH_CHECKSUMS
 from hostctl.virtual.adbd import Link
+from hostctl.virtual.faults import Fault
 
 KEY_VOLUME_UP, KEY_VOLUME_DOWN, KEY_CAMERA = 24, 25, 27
 
@@ -37,6 +38,7 @@ class PhoneProfile:
     ``writing``: "whole" (the file appears complete), "pending" (under a .pending- name, then renamed, as MediaStore
     does since Android 11) or "growing" (under its own name, in pieces over ``write_s``). ``shutter_lag_s`` is the
     range from which the time between key and exposure is drawn. ``thermal_status`` is 0 (none) to 6 (shutdown).
+    ``faults`` hold for every photograph (or those they name) alike, ``plan`` has faults of their own times.
     """
 
     name: str
@@ -61,6 +63,7 @@ class PhoneProfile:
     capacity: int = 64 * 1024**3
     termux: bool = False
     faults: Faults = field(default_factory=Faults)
+    plan: tuple[Fault, ...] = ()
 
 
 # Invented phones: no maker's name stands beside behaviour that nobody measured on it.

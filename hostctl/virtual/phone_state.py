@@ -10,6 +10,7 @@ from hostctl.virtual.phone_profiles import PhoneProfile
 
 HOME_SCREEN = "com.android.launcher3/.uioverrides.QuickstepLauncher"
 LOCK_SCREEN_KEYS = (82,)
+LOCK_SCREEN = "com.android.systemui/.keyguard.LockScreen"
 KEYS = {
     "KEYCODE_HOME": 3,
     "KEYCODE_BACK": 4,
@@ -28,7 +29,10 @@ Agent = Callable[[list[str]], tuple[bytes, bytes, int]]
 
 @dataclass
 class PhoneState:
-    """A phone between two commands. ``clock`` is the phone's own clock, in seconds since 1970."""
+    """A phone between two commands. ``clock`` is the phone's own clock, in seconds since 1970.
+
+    ``cover`` is what lies over the app in front, such as a dialog; with ``pin`` only a person opens the lock screen.
+    """
 
     profile: PhoneProfile
     serial: str
@@ -37,7 +41,9 @@ class PhoneState:
     on_key: Callable[[int], None]
     agent: Agent | None = None
     front: str = HOME_SCREEN
+    cover: str = ""
     locked: bool = True
+    pin: bool = False
     stay_on: bool = False
     settings: dict[tuple[str, str], str] = field(default_factory=dict)
     _lit: bool = False
@@ -58,7 +64,16 @@ class PhoneState:
     @property
     def camera_ready(self) -> bool:
         """Whether the camera app would take a photograph now."""
-        return self.awake and not self.locked and self.front == self.profile.camera_app
+        return self.awake and self.shown == self.profile.camera_app
+
+    @property
+    def shown(self) -> str:
+        """What a person sees: the lock screen, what covers the app in front, or that app."""
+        return LOCK_SCREEN if self.locked else self.cover or self.front
+
+    def unlock(self) -> None:
+        """Swipe the lock screen away, if the screen is on and no PIN is asked for."""
+        self.locked = self.locked and (self.pin or not self.awake)
 
     @property
     def properties(self) -> dict[str, str]:
@@ -88,14 +103,18 @@ class PhoneState:
         if key == KEYS["KEYCODE_WAKEUP"] or (key == KEYS["KEYCODE_POWER"] and not self.awake):
             self._lit = True
         elif key in (KEYS["KEYCODE_SLEEP"], KEYS["KEYCODE_POWER"]):
-            self._lit, self.locked = False, True
+            self.switch_off()
         elif self.awake and key in LOCK_SCREEN_KEYS:
-            self.locked = False
+            self.unlock()
         elif self.awake and key in (KEYS["KEYCODE_HOME"], KEYS["KEYCODE_BACK"]):
             self.front = HOME_SCREEN
         elif self.camera_ready:
             self.on_key(key)
         self.touch()
+
+    def switch_off(self) -> None:
+        """Turn the screen off, which locks it."""
+        self._lit, self.locked = False, True
 
     def touch(self) -> None:
         """Note that somebody used the screen, which keeps it on for a while."""

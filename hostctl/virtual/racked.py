@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ import numpy as np
 from capture.codecs import suffix_of
 from capture.profiles import PROFILES
 from capture.virtual_camera import photograph, resting_exposure
-from hostctl.virtual.board import VirtualBoard, make_key
+from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key
+from hostctl.virtual.fault_proxy import FaultProxy, of_faults
+from hostctl.virtual.faults import LINK, Fault, parse_faults
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, PhoneProfile, VirtualPhone
 from hostctl.virtual.phone_profiles import KEY_CAMERA
@@ -134,7 +137,7 @@ def _start_phones(
         )
         for number, (device, profile) in enumerate(zip(wanted, profiles, strict=True))
     ]
-    ports = stack.enter_context(serving(made)) if made else []
+    ports = _spoiled(stack, wanted, stack.enter_context(serving(made))) if made else []
     return {
         device["name"]: {
             "kind": "adb",
@@ -150,7 +153,23 @@ def _start_phones(
 def _phone_profile(device: Mapping[str, Any]) -> PhoneProfile:
     """The phone's profile; it keeps raws where its camera makes them."""
     camera_profile = PROFILES.get(device["camera"])
-    return replace(PHONES[device["phone"]], keeps_raw=camera_profile is not None and camera_profile.keep_raw)
+    raw = camera_profile is not None and camera_profile.keep_raw
+    return replace(PHONES[device["phone"]], keeps_raw=raw, plan=_own_faults(device))
+
+
+def _own_faults(device: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """The faults of the device itself, not of the link to it."""
+    return tuple(fault for fault in parse_faults(device["faults"]) if not fault.kind.startswith(LINK))
+
+
+def _spoiled(stack: contextlib.ExitStack, devices: Sequence[Mapping[str, Any]], ports: Sequence[int]) -> list[int]:
+    """Put a proxy before each device whose link has faults, and give the ports that the controller is to use."""
+    used = []
+    for device, port in zip(devices, ports, strict=True):
+        script = of_faults(parse_faults(device["faults"]))
+        proxies = [FaultProxy(partial(int, port), script)] if script else []
+        used.append(stack.enter_context(serving(proxies))[0] if proxies else port)
+    return used
 
 
 def _formats(device: Mapping[str, Any], profile: PhoneProfile) -> list[str]:
@@ -168,15 +187,23 @@ def _start_boards(
     key = folder / "board_key"
     public = make_key(key)
     made = [
-        VirtualBoard(folder / "boards" / device["name"], shoots[device["name"]], authorised_keys=[public])
+        VirtualBoard(
+            folder / "boards" / device["name"],
+            shoots[device["name"]],
+            authorised_keys=[public],
+            faults=BoardFaults(plan=_own_faults(device)),
+        )
         for device in wanted
     ]
-    stack.enter_context(serving(made))
+    ports = _spoiled(stack, wanted, stack.enter_context(serving(made)))
     known_hosts = folder / "known_hosts"
-    known_hosts.write_text("".join(one.known_hosts_line + "\n" for one in made), encoding="utf-8")
+    known_hosts.write_text(
+        "".join(one.known_hosts_at(port) + "\n" for one, port in zip(made, ports, strict=True)), encoding="utf-8"
+    )
     shared = {"kind": "ssh", "host": "127.0.0.1", "key": str(key), "known_hosts": str(known_hosts), "camera": "rpicam"}
     return {
-        device["name"]: {**shared, "port": one.port, "user": one.user} for device, one in zip(wanted, made, strict=True)
+        device["name"]: {**shared, "port": port, "user": one.user}
+        for device, one, port in zip(wanted, made, ports, strict=True)
     }
 
 

@@ -176,6 +176,33 @@ def test_two_files_and_names_that_lead_out_are_refused(lines: str, reason: str) 
         shot(*[lines] * looks)
 
 
+def test_after_a_failure_the_camera_is_opened_again_and_a_late_raw_is_not_paired() -> None:
+    keys = [("input keyevent KEYCODE_CAMERA", "")]
+    late = "-rw-rw---- 1 1 2 9 2026-11-22 07:00 IMG_1.dng\n"
+    picture = "-rw-rw---- 1 1 2 5 2026-11-22 07:00 IMG_2.COVER.jpg\n"
+    raw = "-rw-rw---- 1 1 2 9 2026-11-22 07:00 IMG_2.RAW.dng\n"
+    old = late + picture
+    script = [
+        *PREPARE,
+        *[(LS, ""), *keys, *[(LS, "")] * 4, (FRONT, CAMERA_IN_FRONT)],
+        *[*PREPARE[4:], (LS, ""), *keys, (LS, old), (LS, old)],
+        *[(LS, old), *keys, (LS, old + raw + picture.replace("COVER", "MP")), (LS, old + raw)],
+        (LS, old + raw + picture.replace("COVER", "MP")),
+        (LS, old + raw + picture.replace("COVER", "MP")),
+    ]
+    with ScriptedTransport(script) as transport:
+        shutter = camera(transport, formats=("jpg", "dng"))
+        shutter.prepare()
+        with pytest.raises(TimedOut, match="expected a new jpg and dng within 2 s, got none"):
+            shutter.shoot(timeout_s=2)
+        with pytest.raises(
+            DeviceError, match=r"expected files of one photograph, got IMG_2\.COVER\.jpg and IMG_1\.dng"
+        ):
+            shutter.shoot(timeout_s=2)
+        files = shutter.shoot(timeout_s=20)
+    assert [Path(file.path).name for file in files] == ["IMG_2.MP.jpg", "IMG_2.RAW.dng"]
+
+
 def test_another_app_in_front_is_told() -> None:
     lock = "  mResumedActivity: ActivityRecord{1a2 u0 com.android.systemui/.Lock t12}\n"
     script = [*PREPARE[:-1], *[(FRONT, lock)] * 12]
