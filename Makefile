@@ -44,4 +44,4 @@ lock: setup-test ## choose versions anew and write requirements/*.txt
 	@$(LOCK) --extra demo --upgrade -c requirements/test.txt -o requirements/demo.txt
 
 clean:           ## remove .venv and caches; runs stay
-	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf device_agents/web/dist device_agents/web/node_modules .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 what=$1
-stamp() { cat pyproject.toml "requirements/$1.txt" requirements/setup.sh | sha256sum | cut -c1-16; }
+stamp() { cat pyproject.toml "requirements/$1.txt" requirements/setup.sh device_agents/web/{package-lock.json,build.mjs} device_agents/web/src/* | sha256sum | cut -c1-16; }
 for made in test "$what"; do # the test set holds the demo set
   [ -e ".venv/.$made-$(stamp "$made")" ] && exit 0
 done
@@ -38,6 +38,7 @@ if [ "$what" = test ]; then
   command -v dcraw_emu >/dev/null || need+=(libraw-bin)
   command -v rawtherapee-cli >/dev/null || need+=(rawtherapee)
   command -v darktable-cli >/dev/null || need+=(darktable)
+  command -v npm >/dev/null || need+=(nodejs npm)
   command -v magick >/dev/null || command -v identify >/dev/null || need+=(imagemagick)
   [ ${#need[@]} = 0 ] || apt "${need[@]}"
 fi
@@ -50,6 +51,11 @@ say "installing the locked Python packages ($(grep -c == "requirements/$what.txt
 export PIP_DISABLE_PIP_VERSION_CHECK=1
 .venv/bin/python -m pip install -q --require-hashes -r "requirements/$what.txt"
 .venv/bin/python -m pip install -q --no-deps -e .
+if [ "$what" = test ]; then
+  say "building the page for browsers (device_agents/web)"
+  (cd device_agents/web && npm ci --silent --no-audit --no-fund && npm run --silent build) >/dev/null ||
+    say "the page for browsers was not built; its tests are skipped and say so"
+fi
 say "making the default model from its registry package (once)"
 .venv/bin/instability models get mobilenet-v2 --quiet
 rm -f ".venv/.$what-"*
