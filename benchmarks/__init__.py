@@ -10,6 +10,7 @@ isp            the kit's own ISP against LibRaw's AHD, 12 megapixels
 memory         peak memory of a grid over 200 and over 2,000 files
 analysis       loading 20 million predictions and computing their instability with its interval
 mutations      thousands of damaged files for every decoder, in processes that may crash
+batch          four devices against one, and the controller's overhead, with devices that sleep
 training       a stability step against a plain one, kept features, waiting for data
 coverage       coverage of all intervals over simulated studies (`make coverage`, not part of `make bench`)
 report         the report of a drawn run of 10,000 pictures: seconds, and the size of the page

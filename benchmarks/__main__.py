@@ -16,6 +16,7 @@ NAMES = (
     "mutations",
     "training",
     "training_schemes",
+    "batch",
 )
 
 if __name__ == "__main__":
