@@ -6,7 +6,7 @@ export INSTABILITY_DATA ?= $(abspath ../shared/data)
 endif
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup setup-test demo study test fast lint bench coverage lock clean
+.PHONY: help setup setup-test demo study test fast lint bench coverage sealed lock clean
 
 help:            ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ bench: setup-test ## what is fast, against what, as ratios within one run
 
 coverage: setup-test ## coverage of all intervals and levels of the tests over the whole grid of simulated studies
 	@$(BIN)/python -m benchmarks.coverage
+
+sealed: setup-test ## the study of sealed faults: 200 simulated racks, judged blind by `instability diagnose`
+	@$(BIN)/python -m benchmarks.sealed_faults --racks 200
 
 lock: setup-test ## choose versions anew and write requirements/*.txt
 	@$(BIN)/pip install -q uv

@@ -44,6 +44,8 @@ Numbers
     confidence    precision-recall of the first answer's score
     equivalence, gates   are two alike enough, is a limit kept
     pipelines     raw files by one ISP against the devices' own pictures
+    diagnosis, looks   which stage of a device is not as it claims, from hashes and from photographs
+    gains         what a training gained on the same items (gain_plots, gain_page)
     tables        all tables of a study, and its summary for JSON
 
 The papers' tables
@@ -51,6 +53,7 @@ The papers' tables
     paper_conditions, paper_tables   qualities, formats, ISPs
     noise_families, sysnoise_tables, sysnoise_printed, family_sizes   SysNoise's classification row
     noise_kinds, input_dependence    SysNoise's table 1, measured
+    mix_tables    SysNoise's tables 6 and 7, trained with one variant and tested with each
     printed_table, drawing, table_page   a table as numbers, text, figure and page
 
 A report

@@ -12,5 +12,8 @@ codecs, encode   CODECS: RGB -> bytes; codec_versions says by which libraries
 develop          one parent picture by ISPs and codecs
 optics, sensor   the physics of a virtual camera
 profiles         PROFILES: five virtual cameras, each number with its source
+reexposure       SENSORS: a raw as another exposure or sensor would have recorded it
+drawn_objects    labelled garments, drawn for a study without photographs
+anonymise        place, serials, owners and thumbnails out of a picture's metadata (metadata_tags, heif_items)
 virtual_camera   what the screen showed, to the files that a device would save
 """

@@ -12,6 +12,8 @@ device         a device of the rack; shutter and stock_camera make it take photo
 agent          builds the zipped agent, puts it on a device, calls it
 grid           pictures x environments in parallel; predicting, predicting_on, conditions, designs, probing and
                comparing are the command around it; model_notes keeps what models there were
+batch          pictures on many devices at once: schedule decides, batch_work and batch_rows do, batch_devices
+               are asked, batch_status and batch_text tell; holding keeps a device for one command
 developing     raws x ISPs x codecs into a run; development is the command around it; importing, file_runs, parents,
                picture_versions and parallel are its parts
 noise_pictures what each noise does to a picture; difference_map where two differ; noise_page their pages
@@ -33,6 +35,7 @@ demo_train     the demo that trains, and its page
 diagnosing     which stage of a device is not as it claims (reported, remade, photographs, diagnosed)
 importing_predictions  answers that are there already (prediction_table); importing_photographs the same of photographs
 run_folders    runs listed, measured, pruned, migrated; run_export takes one elsewhere, anonymised if asked
+web_device     a browser as a device: web_pages serve its page, web_link holds its jobs, web_checks what it may say
 repeating      the determinism floor
 feature_maps   what a variant of a model does to its feature maps
 processes      workers that stay

@@ -11,20 +11,43 @@ import sys
 from collections.abc import Sequence
 
 from device_agents.errors import KitError
-from hostctl import cli_causes, cli_findings, cli_models, cli_pictures, cli_rack
+from hostctl import (
+    cli_batch,
+    cli_causes,
+    cli_diagnose,
+    cli_findings,
+    cli_mitigate,
+    cli_mix,
+    cli_models,
+    cli_pictures,
+    cli_rack,
+    cli_runs,
+    cli_search,
+    cli_train,
+)
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 COMMANDS = (
     *cli_rack.COMMANDS,
+    *cli_batch.COMMANDS,
     *cli_models.COMMANDS,
     *cli_pictures.COMMANDS,
     *cli_findings.COMMANDS,
     *cli_causes.COMMANDS,
+    *cli_diagnose.COMMANDS,
+    *cli_train.COMMANDS,
+    *cli_search.COMMANDS,
+    *cli_mix.COMMANDS,
+    *cli_mitigate.COMMANDS,
+    *cli_runs.COMMANDS,
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; give its exit code: 0 good, 1 findings, 2 bad input, 3 devices failed, 4 cannot say yet."""
+    """Run one command; give its exit code: 0 good, 1 findings, 2 bad input, 3 devices failed, 4 cannot say yet.
+
+    Those of `batch` stand in docs/batch.md.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow and LiteRT greet on standard error
     parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:

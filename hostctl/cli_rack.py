@@ -16,10 +16,12 @@ def _demo_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--study", action="store_true", help="all scenes of --scenes or of INSTABILITY_DATA (300 or more)"
     )
+    trained = "fine-tune on what two devices saw, and see whether a third grows steadier (drawn objects)"
+    parser.add_argument("--train", action="store_true", help=trained)
     parser.add_argument(
         "--scenes", type=Path, help="your own photographs: a folder or a CSV (default: twenty packaged ones)"
     )
-    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/demo, runs/quick or runs/study)")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/demo, quick, study or train)")
     parser.add_argument("--model", default="mobilenet-v2", help="a zoo model's name or a file (default: %(default)s)")
 
 
@@ -45,7 +47,7 @@ def _devices_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_demo(options: argparse.Namespace) -> int:
-    from hostctl import demo, printing
+    from hostctl import demo, demo_train_page, printing
 
     with printing.progress(options) as progress:
         result = demo.demo(
@@ -53,10 +55,11 @@ def _run_demo(options: argparse.Namespace) -> int:
             scenes=options.scenes,
             quick=options.quick,
             study=options.study,
+            train=options.train,
             model=options.model,
             progress=progress,
         )
-    return print_result(options, result, printing.run_text)
+    return print_result(options, result, demo_train_page.train_text if options.train else printing.run_text)
 
 
 def _run_run(options: argparse.Namespace) -> int:

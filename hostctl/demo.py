@@ -37,19 +37,26 @@ def demo(
     scenes: Path | None = None,
     quick: bool = False,
     study: bool = False,
+    train: bool = False,
     model: str = "mobilenet-v2",
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Photograph scenes with the five virtual devices, predict, write the report; gives the summary with its path.
 
     Without ``scenes`` the twenty packaged photographs are shown, twice each; ``quick`` shows six of them once;
-    ``study`` shows all of ``scenes``, or of the data pack that INSTABILITY_DATA names, once each. Raises BadInput.
+    ``study`` shows all of ``scenes``, or of the data pack that INSTABILITY_DATA names, once each; ``train`` draws its
+    own objects, and trains on what two of the devices saw (see demo_train.py). Raises BadInput.
     """
+    from hostctl.demo_train import demo_train
     from hostctl.reporting import report_run
     from hostctl.sitting import sit
 
-    if quick and study:
-        raise BadInput("expected one of --quick and --study, got both")
+    if quick + study + train > 1:
+        raise BadInput("expected one of --quick, --study and --train, got more")
+    if train:
+        if scenes is not None:
+            raise BadInput("--train draws its own objects, got --scenes; `instability train RUN` takes yours")
+        return demo_train(out=out or Path("runs") / "train", model=model, progress=progress)
     chosen = _scenes(scenes, quick=quick, study=study, progress=progress)
     name = "quick" if quick else "study" if study else "demo"
     out = out or Path("runs") / name

@@ -34,10 +34,10 @@ checkpoint.py      a training in one file; watch.py what happens between its ste
 judging.py         a model's accuracy and its instability between clean and noisy views
 fine_tuned.py      a trained model exported and checked
 
-kept_training.py   a whole training of kept features in one call; kept_heads.py heads of a frozen backbone on parts of a plan;
-                   kept_answers.py what such heads answer
-search.py          many trainings by nested cross-validation (nested.py), each kept (attempts.py), proposed by grid, chance or
-                   Optuna (proposals.py), made in workers (search_worker.py)
+kept_training.py   a whole training of kept features in one call; kept_heads.py heads of a frozen backbone on parts of
+                   a plan; kept_answers.py what such heads answer
+search.py          many trainings by nested cross-validation (nested.py), each kept (attempts.py), proposed by grid,
+                   chance or Optuna (proposals.py), made in workers (search_worker.py)
 mix_matrix.py      trained with each variant and with all, tested with each
 tensorflow_setup.py  TensorFlow as the training wants it
 """

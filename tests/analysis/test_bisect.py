@@ -95,8 +95,8 @@ def trial(direction="to A", swap=("decoder",), same=0, lost=0, draws=39):
 
 @pytest.mark.parametrize(
     ("same", "lost", "draws", "blamed"),
-    [(0, 0, 39, True), (1, 1, 39, True), (2, 2, 39, False), (0, 19, 39, True), (0, 20, 39, False), (0, 0, 18, False),
-     (0, 0, 19, True), (0, 0, 0, False)],
+    [(0, 0, 39, True), (1, 1, 39, True), (2, 2, 39, False), (0, 19, 39, True), (0, 20, 39, False), (0, 35, 39, False),
+     (0, 36, 39, True), (2, 39, 39, False), (0, 0, 18, False), (0, 0, 19, True), (0, 0, 0, False)],
 )  # fmt: skip
 def test_blame_needs_a_p_value_of_five_percent_and_a_picture_that_bears_changes(same, lost, draws, blamed):
     assert trial(same=same, lost=lost, draws=draws).blamed is blamed

@@ -10,7 +10,7 @@ import pytest
 
 from device_agents.errors import BadInput
 from stability_train import mix_matrix
-from stability_train.mix_matrix import Study, begin, cells, collect, do_cell, keep_features, make_study
+from stability_train.mix_matrix import Study, begin, cells, collect, do_cell, do_heads, keep_features, make_study
 from stability_train.pairs import make_plan
 from stability_train.photos import Photo
 from stability_train.settings import Settings
@@ -48,6 +48,7 @@ def test_a_row_draws_only_its_variants_and_the_mix_all(photos: list[Photo], base
     assert study.settings_of("mix", 3).seed == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainable", ["head", "last-block"])
 def test_a_study_trains_each_cell_once_and_computes_features_once(
     photos: list[Photo], base: Path, tmp_path: Path, trainable: str, monkeypatch: pytest.MonkeyPatch
@@ -78,6 +79,21 @@ def test_a_study_trains_each_cell_once_and_computes_features_once(
     monkeypatch.undo()
     do_cell(todo[0], photos)
     assert np.array_equal(collect(study, photos, tmp_path), right), "a cell done again is the same"
+
+
+@pytest.mark.slow
+def test_heads_trained_together_are_those_trained_alone(photos: list[Photo], base: Path, tmp_path: Path) -> None:
+    study = study_of(photos, base)
+    together, alone = (cells(study, tmp_path / name) for name in ("together", "alone"))
+    assert sorted(cell.file.name for cell in do_heads(together, photos)) == sorted(one.file.name for one in together)
+    for one, other in zip(together, alone, strict=True):
+        if one.row != "mix":  # where the photos' numbers decide what is drawn
+            do_cell(other, photos)
+            with np.load(one.file) as here, np.load(other.file) as there:
+                assert here["photos"].tolist() == there["photos"].tolist()
+                assert np.array_equal(here["right"], there["right"])
+    assert collect(study, photos, tmp_path / "together").shape == (3, 1, 12, 2)
+    assert not list(do_heads([], photos))
 
 
 def test_a_folder_holds_one_study(photos: list[Photo], base: Path, tmp_path: Path) -> None:
