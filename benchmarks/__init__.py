@@ -9,6 +9,7 @@ grid           many environments of one model, against the work that none can av
 isp            the kit's own ISP against LibRaw's AHD, 12 megapixels
 memory         peak memory of a grid over 200 and over 2,000 files
 analysis       loading 20 million predictions and computing their instability with its interval
+sealed_faults  racks with hidden faults, told blind by `diagnose` (make sealed; not part of make bench)
 mutations      thousands of damaged files for every decoder, in processes that may crash
 batch          four devices against one, and the controller's overhead, with devices that sleep
 training       a stability step against a plain one, kept features, waiting for data
