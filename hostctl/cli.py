@@ -27,6 +27,7 @@ from hostctl import (
 )
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+CUT_OFF = 141  # 128 + SIGPIPE
 COMMANDS = (
     *cli_rack.COMMANDS,
     *cli_batch.COMMANDS,
@@ -60,7 +61,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         code: int = options.command(options)
+        sys.stdout.flush()
         return code
+    except BrokenPipeError:  # `instability report RUN | head`: the reader has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what Python flushes at its end has a place
+        return CUT_OFF
     except KitError as problem:
         if options.verbose:
             raise

@@ -53,7 +53,7 @@ def test_help_imports_nothing_heavy():
         (("predict", "--model", "mobilenet-v2"), "expected either a run or --scenes"),
         (("models", "get", "mobilenet"), "unknown model 'mobilenet'; did you mean 'mobilenet-v2'?"),
         (("models", "get"), "expected the name of a model, got none"),
-        (("demo", "--quick", "--study"), "expected one of --quick and --study, got both"),
+        (("demo", "--quick", "--study"), "expected one of --quick, --study and --train, got more"),
     ],
 )
 def test_bad_input_is_one_clear_line_and_exit_code_two(tmp_path, words, message):
@@ -84,3 +84,13 @@ def test_models_list_needs_neither_network_nor_tensorflow(tmp_path, monkeypatch)
     rows = json.loads(done.stdout)
     assert {row["name"] for row in rows} == {"mobilenet-v2", "efficientnet-lite0"}
     assert all(row["made"] is False for row in rows)
+
+
+def test_a_reader_that_has_enough_ends_the_command_without_a_traceback():
+    code = "import sys; from hostctl.cli import main; sys.exit(main(['models', 'list', '--json']))"
+    started = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    started.stdout.close()  # before anything was written, as `head -0` does
+    told = started.stderr.read()
+    started.stderr.close()
+    assert started.wait(timeout=60) == 141
+    assert told == ""
