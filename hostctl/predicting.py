@@ -98,7 +98,8 @@ def predict_pictures(
             conditions = _as_they_are(opened, environment, setup)
             if len(conditions) == 1:
                 work(conditions)
-                return {**result, **_alone(opened, conditions[0]), "not_made": list(failed)}
+                compared = {"against_host": against_host(opened, setup.on)} if agent else {}
+                return {**result, **_alone(opened, conditions[0]), "not_made": list(failed), **compared}
             base, left_out = conditions[0], list[str]()
             found = _compared(opened, conditions, work)
         else:

@@ -133,7 +133,19 @@ def predict_text(result: Mapping[str, Any]) -> str:
     lines += [f"    {line}" for line in result["failures"][:5]]
     if result["not_made"]:
         lines += [f"  not made       {len(result['not_made'])}", *(f"    {line}" for line in result["not_made"][:5])]
-    return "\n".join(lines)
+    return "\n".join(lines + _against_host(result))
+
+
+def _against_host(result: Mapping[str, Any]) -> list[str]:
+    """How a device's predictions differ from this host's of the same run, in one line; none for the host itself."""
+    found = result.get("against_host")
+    if not found:
+        return []
+    if not found["both"]:
+        return ["  against host   nothing to compare: the same command without --on predicts here"]
+    stages = ", ".join(f"{name} {count}" for name, count in found["first_stage"].items())
+    told = f"  against host   {found['differing']} of {found['both']} cells differ"
+    return [told + (stages and f": first in {stages}")]
 
 
 def _grid_text(result: Mapping[str, Any]) -> str:
@@ -157,12 +169,7 @@ def _grid_text(result: Mapping[str, Any]) -> str:
         lines.append(f"  not available  {result['not_available']} predictions that this machine cannot make")
     if broken := result["failed"] - result["not_available"]:
         lines.append(f"  failed         {broken} predictions; the run's table has their reasons")
-    if found := result.get("against_host"):
-        stages = ", ".join(f"{name} {count}" for name, count in found["first_stage"].items())
-        lines.append(
-            f"  against host   {found['differing']} of {found['both']} cells differ"
-            + (stages and f": first in {stages}")
-        )
+    lines += _against_host(result)
     if result["not_made"]:
         lines.append(f"  not made       {len(result['not_made'])} pictures, such as {result['not_made'][0]}")
     return "\n".join(lines)

@@ -54,6 +54,16 @@ def test_a_grid_on_the_board_equals_the_hosts_cell_by_cell(setup, tmp_path):
     assert "0 of 12 cells differ" in printing.predict_text(there)
 
 
+def test_one_condition_is_compared_with_the_host_too(setup, tmp_path):
+    on_board = {"lab": tmp_path / "lab.toml", "on": "board"}
+    first = commands.predict(**setup, **on_board)
+    assert "nothing to compare" in printing.predict_text(first)
+    commands.predict(**setup)
+    again = commands.predict(**setup, **on_board)
+    assert again["against_host"] == {"both": 3, "differing": 0, "first_stage": {}}
+    assert "0 of 3 cells differ" in printing.predict_text(again)
+
+
 def test_a_device_that_does_not_predict_and_half_a_question_are_refused(setup, tmp_path):
     with pytest.raises(BadInput, match='expected predicts = "agent"'):
         commands.predict(**setup, lab=tmp_path / "lab.toml", on="phone")
