@@ -152,7 +152,10 @@ class Shift:
     def _do(self, worker: Worker, shard: Shard) -> tuple[str, str, bool]:
         """Have a shard made and keep what came; gives how it ended, why, and whether the device still answers."""
         started_utc, started = datetime.now(UTC).isoformat(timespec="milliseconds"), self._clock()
-        job = self._make_job(shard)
+        with self._changed:  # making a job writes to the run, which its owner may close once work has stopped
+            if self._stopped:
+                return DONE, "", True
+            job = self._make_job(shard)
         made: list[Prediction] = []
         problem: KitError | None = None
         try:
