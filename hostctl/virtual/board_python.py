@@ -54,6 +54,7 @@ class BoardPython:
         self._jobs = 0
         self._token = secrets.token_hex(16)
         self._server: asyncio.Server | None = None
+        self._answering: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Listen for the camera programs, and write them."""
@@ -68,9 +69,13 @@ class BoardPython:
             program.chmod(0o755)
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Stop listening; programs that are still asking get no answer."""
         if self._server is not None:
             self._server.close()
+            for task in self._answering:
+                task.cancel()
+            await asyncio.gather(*self._answering, return_exceptions=True)
+            await asyncio.sleep(0)  # their connections close in the loop's next round
             await self._server.wait_closed()
 
     async def run(self, words: list[str]) -> Output:
@@ -126,6 +131,9 @@ class BoardPython:
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one camera program; who does not know the token gets no answer."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._answering.add(task)
         try:
             asked = json.loads(await reader.readline() or b"{}")
             if not hmac.compare_digest(str(asked.get("token")), self._token):
@@ -137,4 +145,5 @@ class BoardPython:
             writer.write(json.dumps({**coded, "exit_code": output.exit_code}).encode() + b"\n")
             await writer.drain()
         finally:
+            self._answering.discard(task)
             writer.close()
