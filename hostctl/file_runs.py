@@ -41,12 +41,12 @@ def add_files(run: Run, scenes: Sequence[Scene]) -> None:
             continue
         path = Path(scene.file)
         data = path.read_bytes()
-        width, height = _size(data, path.suffix.lower())
+        width, height = picture_size(data, path.suffix.lower())
         record = Picture(scene.scene, scene.sha256, path.suffix.lower(), len(data), width, height, scene.scene)
         run.add_picture(record, {scene.sha256: data})
 
 
-def _size(data: bytes, suffix: str) -> tuple[int, int]:
+def picture_size(data: bytes, suffix: str) -> tuple[int, int]:
     """Width and height as stored in the file, (0, 0) where it cannot be read."""
     try:
         if suffix in RAW_SUFFIXES:

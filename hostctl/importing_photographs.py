@@ -9,12 +9,11 @@ from typing import Any
 
 from analysis.store import Run
 from capture.anonymise import without_place
-from capture.raw import RAW_SUFFIXES, read_raw
+from capture.raw import RAW_SUFFIXES
 from capture.scene_layouts import SUFFIXES
-from device_agents.decode import open_image
 from device_agents.errors import BadInput
-from device_agents.preprocess import FAILURES
 from device_agents.records import Picture, step_key
+from hostctl.file_runs import picture_size
 from hostctl.importing_predictions import NOTE, keep_given_names
 from hostctl.prediction_table import listed, read_truth
 
@@ -80,29 +79,15 @@ def _add(run: Run, files: Files, *, keep_place: bool, progress: Said) -> tuple[i
         clean = data
         try:
             clean = data if keep_place else without_place(data, suffix=suffix)
-        except (
-            BadInput
-        ):  # a maker's raw file, or one that is damaged: the latter fails, with its reason, when it is used
+        except BadInput:  # a maker's raw file, or a damaged one, which fails with its reason when it is used
             unknown.append(str(path))
         removed += clean != data
         sha256 = hashlib.sha256(clean).hexdigest()
-        width, height = _size(clean, suffix)
+        width, height = picture_size(clean, suffix)
         record = Picture(name, sha256, suffix, len(clean), width, height, item, device=device)
         run.add_picture(record, {sha256: clean})
     progress(len(files), len(files), "")
     return removed, unknown
-
-
-def _size(data: bytes, suffix: str) -> tuple[int, int]:
-    """Width and height as stored in the file, (0, 0) where it cannot be read."""
-    try:
-        if suffix in RAW_SUFFIXES:
-            height, width = read_raw(data).mosaic.shape[:2]
-            return width, height
-        with open_image(data) as image:
-            return image.size
-    except FAILURES:
-        return 0, 0
 
 
 def _photographs(folder: Path) -> Files:
