@@ -136,7 +136,7 @@ def _finished(jobs: Iterator[Job], assignment: Assignment, *, workers: int, clus
         for job in jobs:
             yield list(assignment.agent.predict(job))
     elif cluster:
-        with _connected(cluster):
+        with connected(cluster):
             yield from in_parallel(_predict_block, jobs, workers=-1)
     elif workers > 1:
         yield from in_parallel(_predict_block, jobs, workers=workers)
@@ -149,7 +149,7 @@ def _predict_block(job: Job) -> list[Prediction]:
 
 
 @contextmanager
-def _connected(address: str) -> Iterator[Any]:
+def connected(address: str) -> Iterator[Any]:
     """Let joblib use the Dask scheduler at an address such as tcp://host:8786 for as long as the block runs."""
     import joblib
 

@@ -12,7 +12,7 @@ from typing import Any
 from analysis.store import Run
 from analysis.tables import to_json
 from device_agents.errors import BadInput
-from hostctl.grid import _connected
+from hostctl.grid import connected
 from hostctl.parallel import in_parallel
 from hostctl.printing import Progress, silent
 from hostctl.processes import Spread, processes
@@ -167,7 +167,7 @@ def _virtual(source: Path) -> bool:
 def _spread(cluster: str, workers: int) -> Iterator[Spread]:
     """Give what makes jobs: processes of this host, or the cluster that joblib is set to."""
     if cluster:
-        with _connected(cluster):
+        with connected(cluster):
             yield in_parallel
     else:
         with processes(workers) as spread:

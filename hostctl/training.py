@@ -214,6 +214,10 @@ def _kept_row(history: Path, epoch: int) -> dict[str, float]:
 def _tell(progress: Progress, epochs: int, line: str) -> None:
     """Turn the training's lines into progress: "epoch 3/10  loss 0.5  ..." is a row of the live table."""
     first, *parts = line.split("  ")
+    if line.startswith("features "):
+        done, total = line.removeprefix("features ").split("/")
+        progress("features", int(done), int(total), "")
+        return
     if not line.startswith("epoch "):
         progress("model", 0, 0, line)
         return

@@ -29,6 +29,11 @@ from stability_train.cache import write_whole
 from stability_train.views import View, ViewMaker
 
 Tensor = npt.NDArray[Any]
+Said = Callable[[int, int], None]
+
+
+def _to_nobody(done: int, total: int) -> None:
+    """Tell nobody how far it is."""
 
 
 class Features:
@@ -50,16 +55,25 @@ class Features:
             for part in sorted(self._folder.glob("*.npz")):
                 self._read(part)
 
-    def add(self, wanted: Sequence[View], *, workers: int = 1) -> None:
-        """Compute what is missing of these views' features, the pictures made ahead by ``workers`` threads."""
+    def add(self, wanted: Sequence[View], *, workers: int = 1, said: Said = _to_nobody) -> None:
+        """Compute what is missing of these views' features, the pictures made ahead by ``workers`` threads.
+
+        They are written as they come, some at a time, so that little is lost where it is stopped. ``said`` is told how
+        many of how many are there then; what it raises ends the work.
+        """
         missing = {view_digest(view): view for view in wanted if view_digest(view) not in self._kept}
+        fresh: list[str] = []
         with ThreadPoolExecutor(workers) as pool:
             tensors = work_ahead(pool, self._maker.tensor, missing.values(), depth=_AHEAD)
-            for digest, tensor in zip(missing, tensors, strict=True):
+            for done, (digest, tensor) in enumerate(zip(missing, tensors, strict=True), start=1):
                 self._kept[digest] = self._front(tensor)
-        self.computed += len(missing)
-        if missing and self._folder is not None:
-            self._write(list(missing))
+                fresh.append(digest)
+                self.computed += 1
+                if len(fresh) == _PART or done == len(missing):
+                    if self._folder is not None:
+                        self._write(fresh)
+                    fresh = []
+                    said(done, len(missing))
 
     def feature(self, view: View) -> Tensor:
         """Give the features of a view that was added."""
@@ -81,6 +95,7 @@ class Features:
 
 
 _AHEAD = 16
+_PART = 64  # features that are written together: a second or two of a backbone's work
 
 
 def front_digest(front: Any, sidecar: Sidecar) -> str:

@@ -134,10 +134,13 @@ def _train(
     answer = models.answers(lambda batch: tail(batch, training=False)[1], shape)
 
     def prepare(epoch: int) -> None:
+        def said(done: int, total: int) -> None:
+            progress(f"features {done}/{total}")
+            watch.stop_between_epochs()
+
         if kept is not None:
-            kept.add(
-                [view for place in range(len(plan)) for view in plan.views(place, epoch)], workers=settings.workers
-            )
+            views = [view for place in range(len(plan)) for view in plan.views(place, epoch)]
+            kept.add(views, workers=settings.workers, said=said)
 
     def validate() -> tuple[Evaluation, float] | None:
         if judged is None:

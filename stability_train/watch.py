@@ -118,6 +118,11 @@ class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         if self.asked_to_stop and self.progress.epoch < self._settings.epochs and not self.progress.ended:
             self._stop(f"epoch {self.progress.epoch}")
 
+    def stop_between_epochs(self) -> None:
+        """Raise KeyboardInterrupt if asked to stop: for what works long before an epoch's first step."""
+        if self.asked_to_stop:
+            self._stop(f"epoch {self.progress.epoch}")
+
     def _stop(self, where: str) -> None:
         raise KeyboardInterrupt(f"stopped after {where}; the same command goes on from there")
 

@@ -220,7 +220,8 @@ def test_a_line_of_the_training_becomes_a_row_and_other_lines_are_told() -> None
     training._tell(lambda *words: said.append(words), 5, "making the model")
     assert said[0][0] == "epoch"
     assert said[0][3].split() == ["2", "0.5", "0.75"]
-    assert said[1:] == [("training", 2, 5, ""), ("model", 0, 0, "making the model")]
+    training._tell(lambda *words: said.append(words), 5, "features 64/320")
+    assert said[1:] == [("training", 2, 5, ""), ("model", 0, 0, "making the model"), ("features", 64, 320, "")]
 
 
 def test_the_source_is_left_as_it_was(source: Path) -> None:

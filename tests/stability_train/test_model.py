@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from device_agents.errors import BadInput
+from stability_train import features
 from stability_train.batches import Batches
 from stability_train.checkpoint import Progress, read_checkpoint, write_checkpoint
 from stability_train.features import Features
@@ -138,6 +139,31 @@ def test_features_are_computed_once_and_found_again_on_disk(tmp_path: Path) -> N
     damaged.add(views)
     assert damaged.computed in (2, 4), "what was in the damaged part"
     assert Features(front, maker, digest="other", folder=tmp_path / "kept")._kept == {}
+
+
+def test_features_say_how_far_they_are_and_stopped_keep_what_they_have(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(features, "_PART", 2)
+    photos = tiny_photos(tmp_path / "photos", objects=1)
+    views = [View(photo.identity) for photo in photos]
+    maker = ViewMaker(photos, SIDECAR)
+    told = []
+
+    def said(done: int, total: int) -> None:
+        told.append((done, total))
+        if done == 4:
+            raise KeyboardInterrupt
+
+    def front(tensor: np.ndarray) -> np.ndarray:
+        return tensor.mean(axis=(0, 1))
+
+    with pytest.raises(KeyboardInterrupt):
+        Features(front, maker, digest="front", folder=tmp_path / "kept").add(views, said=said)
+    assert told == [(2, 6), (4, 6)]
+    again = Features(front, maker, digest="front", folder=tmp_path / "kept")
+    again.add(views)
+    assert again.computed == 2
 
 
 def test_a_stream_from_a_later_step_gives_what_the_whole_gives_from_there(tmp_path: Path) -> None:

@@ -165,6 +165,30 @@ def test_frozen_features_are_kept_when_the_views_are_finite_and_give_the_same_an
         assert [row[name] for row in one] == pytest.approx([row[name] for row in other], abs=1e-5)
 
 
+def test_asked_to_stop_while_features_are_made_it_stops_there_and_goes_on(
+    train_tiny: Callable[..., Trained], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from stability_train.watch import Watch
+
+    asked = {"noise": "gaussian", "draws": 2, "loss": "relative-entropy"}
+    whole = train_tiny(folder="whole", **asked)
+    begin, steps = Watch.on_epoch_begin, []
+
+    def at_once(self: Watch, epoch: int, logs: Any = None) -> None:
+        self.asked_to_stop = True
+        begin(self, epoch, logs)
+        steps.append(epoch)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Watch, "on_epoch_begin", at_once)
+        with pytest.raises(KeyboardInterrupt, match="stopped after epoch 0"):
+            train_tiny(folder="stopped", **asked)
+    assert steps == []
+    stopped = train_tiny(folder="stopped", **asked)
+    one, other = (read_checkpoint(which.folder / "checkpoint.npz")[1].history for which in (whole, stopped))
+    assert [row["loss"] for row in one] == pytest.approx([row["loss"] for row in other], abs=1e-6)
+
+
 def test_the_folder_holds_a_model_that_evaluates_as_the_history_says(
     train_tiny: Callable[..., Trained], tmp_path: Path
 ) -> None:
