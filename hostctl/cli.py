@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not hasattr(options, "command"):
         parser.print_help()
         return 0
+    if options.offline:
+        os.environ["INSTABILITY_OFFLINE"] = "1"  # for worker processes too; read by stability_train.wheels.offline
     try:
         code: int = options.command(options)
         sys.stdout.flush()
@@ -91,6 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
         command.add_argument("--json", action="store_true", help="print the result as JSON")
         command.add_argument("-v", "--verbose", action="store_true", help="say more, and show where an error came from")
         command.add_argument("--quiet", action="store_true", help="no progress, only the result")
+        command.add_argument("--offline", action="store_true", help="fetch nothing from a package registry")
         command.set_defaults(command=one.run)
         one.options(command)
     return parser

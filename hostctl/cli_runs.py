@@ -1,4 +1,4 @@
-"""Commands about runs as folders: import (a run of data that is there already), runs (list, size, prune, ...).
+"""Commands about what is on the disk: import, runs (list, size, prune, ...), licences.
 
 Only what parsing needs is imported here; each command imports the rest when it runs.
 """
@@ -74,6 +74,17 @@ def _run_runs(options: argparse.Namespace) -> int:
     return print_result(options, found, run_folders.export_text)
 
 
+def _licences_options(parser: argparse.ArgumentParser) -> None:
+    texts = "write the packages' licence files to this folder too; a copy that is handed on must carry them"
+    parser.add_argument("--texts", type=Path, metavar="FOLDER", help=texts)
+
+
+def _run_licences(options: argparse.Namespace) -> int:
+    from hostctl.licences import licences, licences_text
+
+    return print_result(options, licences(texts=options.texts), licences_text)
+
+
 COMMANDS = (
     Command(
         "import",
@@ -88,5 +99,12 @@ COMMANDS = (
         "runs export runs/demo --out demo.zip --anonymise",
         _runs_options,
         _run_runs,
+    ),
+    Command(
+        "licences",
+        "list what the kit is made of, and under which licences",
+        "licences --texts licences",
+        _licences_options,
+        _run_licences,
     ),
 )

