@@ -14,6 +14,7 @@ A run's folder
 
 Numbers
     verdicts      right, clearly wrong, ambiguous or missing
+    judgements    people's verdicts on answers, which outdo what a scene came with
     instability   the metric and its cuts: by column, by pair, within a device, excess, disagreement
     accuracy      accuracy, more labels shown, scores, confident flips
     statistics    intervals by clusters

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from analysis import judgements
 from analysis.coded import Coded, from_arrow, from_texts, places_in, to_texts
 from analysis.ledger import Ledger
 from analysis.parts import COLUMNS, FINGERPRINTS, LABELS, SCORES, read_parts
@@ -50,12 +51,14 @@ PICTURES = (
     "FROM pictures p JOIN scenes c USING (scene) "
     "LEFT JOIN steps s ON s.key = p.scene || '|' || p.angle || '|' || p.repeat || '|' || p.device ORDER BY p.number"
 )
+SCENE_LABELS = "SELECT scene, labels, ambiguous FROM scenes"
 
 
 def frame(rows: Sequence[Sequence[Any]], kinds: Mapping[str, str]) -> pd.DataFrame:
     """Make a DataFrame of rows with a column for each name in kinds.
 
-    A kind is TEXT, INTEGER, REAL, TUPLE (JSON lists; equal ones are one object) or JSON (Python objects).
+    A kind is TEXT, INTEGER, REAL, TUPLE (JSON lists; equal ones are one object), JSON or OBJECT (Python objects, from
+    JSON or as they are).
     """
     import pandas as pd
 
@@ -70,13 +73,32 @@ def pictures_frame(ledger: Ledger, columns: Sequence[str] = PICTURE_COLUMNS) -> 
     """All pictures in the order they were added, one a row, with all columns or some.
 
     Columns: the fields of Picture; stimulus, order and place of its step (-1 where it has none); category, cluster,
-    labels and ambiguous of its scene. corners, labels and ambiguous hold tuples. A developed picture has the step of
-    the photograph it was developed from.
+    labels and ambiguous of its scene, as people have judged them since. corners, labels and ambiguous hold tuples. A
+    developed picture has the step of the photograph it was developed from.
     """
     kinds = {field: "INTEGER" for field in ("size", "width", "height", "angle", "repeat", "attempt", *STEP_COLUMNS)}
     kinds |= dict.fromkeys(TUPLES, "TUPLE")
     query = f"SELECT {', '.join(CELLS[name] for name in columns)} {PICTURES}"
-    return frame(ledger.rows(query), {name: kinds.get(name, "TEXT") for name in columns})
+    found = frame(ledger.rows(query), {name: kinds.get(name, "TEXT") for name in columns})
+    judged = ledger.note(judgements.NOTE) if {"labels", "ambiguous"} & set(columns) else None
+    return _judged(found, ledger, judgements.settled(judged)) if judged else found
+
+
+def _judged(pictures: pd.DataFrame, ledger: Ledger, verdicts: judgements.Settled) -> pd.DataFrame:
+    """Put people's verdicts into the accepted and ambiguous labels of the pictures of judged scenes."""
+    told = {}
+    for scene, labels, unclear in ledger.rows(SCENE_LABELS):
+        if scene in verdicts:
+            told[scene] = judgements.accepted(json.loads(labels), json.loads(unclear), verdicts[scene])
+    names = [row[0] for row in ledger.rows(f"SELECT p.scene {PICTURES}")]
+    for place, column in enumerate(("labels", "ambiguous")):
+        if column in pictures.columns:
+            cells = [
+                told[scene][place] if scene in told else cell
+                for scene, cell in zip(names, pictures[column], strict=True)
+            ]
+            pictures[column] = _series(cells, "OBJECT")
+    return pictures
 
 
 def environments_frame(ledger: Ledger) -> pd.DataFrame:
@@ -154,12 +176,14 @@ def _verdicts(label: Coded, error: Coded, pictures: pd.DataFrame, picture: Place
 def _series(cells: Sequence[Any], kind: str) -> pd.Series[Any]:
     import pandas as pd
 
-    if kind not in ("TUPLE", "JSON"):
+    if kind not in ("TUPLE", "JSON", "OBJECT"):
         return pd.Series(list(cells), dtype=KINDS[kind])
     objects = np.empty(len(cells), dtype=object)
     if kind == "TUPLE":
         known = {cell: _tuples(json.loads(cell)) for cell in set(cells)}  # many scenes accept the same labels
         objects[:] = [known[cell] for cell in cells]
+    elif kind == "OBJECT":
+        objects[:] = list(cells)
     else:
         objects[:] = [json.loads(cell) for cell in cells]
     return pd.Series(objects)

@@ -5,6 +5,7 @@ screen           the painted frame, and the proof read back from a photograph; f
 display          the screen's server; display_access, display_state, display_http, frames, screen_report are its parts
 display_page/    the page that the server shows
 scene_layouts    ImageNet's and COCO's layouts of labelled pictures
+label_maps       words to a model's labels, the MLSys paper's five classes among them
 raw, tiff_tags   raw files of any camera read, DNG written
 isp              ISPS: our chains (isp_recipes, isp_stages), LibRaw's, outside programs (isp_programs, outside_programs)
 isp_area         every ISP's picture turned upright and cut to the area that all share

@@ -35,6 +35,7 @@ demo_train     the demo that trains, and its page
 diagnosing     which stage of a device is not as it claims (reported, remade, photographs, diagnosed)
 importing_predictions  answers that are there already (prediction_table); importing_photographs the same of photographs
 run_folders    runs listed, measured, pruned, migrated; run_export takes one elsewhere, anonymised if asked
+judging        a page on which a person judges answers; scene_lists words to labels by a map
 licences       what an installation is made of, and under which terms
 web_device     a browser as a device: web_pages serve its page, web_link holds its jobs, web_checks what it may say
 repeating      the determinism floor

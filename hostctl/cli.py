@@ -14,8 +14,10 @@ from device_agents.errors import KitError
 from hostctl import (
     cli_batch,
     cli_causes,
+    cli_devices,
     cli_diagnose,
     cli_findings,
+    cli_judge,
     cli_mitigate,
     cli_mix,
     cli_models,
@@ -30,10 +32,12 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 CUT_OFF = 141  # 128 + SIGPIPE
 COMMANDS = (
     *cli_rack.COMMANDS,
+    *cli_devices.COMMANDS,
     *cli_batch.COMMANDS,
     *cli_models.COMMANDS,
     *cli_pictures.COMMANDS,
     *cli_findings.COMMANDS,
+    *cli_judge.COMMANDS,
     *cli_causes.COMMANDS,
     *cli_diagnose.COMMANDS,
     *cli_train.COMMANDS,

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis import judgements
 from analysis.files import write_whole
 from analysis.homes import at_home
 from analysis.store import Run
@@ -233,9 +234,16 @@ def _provenance(run: Run) -> Mapping[str, Any]:
         "Devices": pd.DataFrame(told),
         "Environments": pd.DataFrame([{"environment": one.environment, **_fields(one)} for one in run.environments()]),
         "Host": {"python": platform.python_version(), "system": platform.platform(), **_versions()},
-        "Session": {**settings.get("session", {}), "run": run.folder.name},
+        "Session": {**settings.get("session", {}), "run": run.folder.name, **_judges(run)},
         "Command": " ".join(["instability", *sys.argv[1:]]),
     }
+
+
+def _judges(run: Run) -> dict[str, str]:
+    """Who judged how many answers by hand; nothing where nobody did."""
+    kept: judgements.Judged = run.note(judgements.NOTE) or {}
+    by = [f"{sum(map(len, scenes.values()))} by {name}" for name, scenes in kept.items()]
+    return {"answers judged by hand": ", ".join(by)} if by else {}
 
 
 def _fields(environment: Environment) -> dict[str, Any]:
