@@ -6,7 +6,7 @@ export INSTABILITY_DATA ?= $(abspath ../shared/data)
 endif
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup setup-test demo study test fast lint bench coverage sealed bundle lock clean
+.PHONY: help setup setup-test demo study test fast lint bench coverage sealed frames power bundle lock clean
 
 help:            ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14

@@ -116,8 +116,11 @@ def _with_words(text: str, told: Iterable[Iterable[str]]) -> str:
 def svg_text(figure: Any, name: str) -> str:
     """Write a figure as one svg element whose ids are its own, so that several fit into one page."""
     import matplotlib as mpl
+    from matplotlib.text import Text
 
     stream = io.StringIO()
+    for words in figure.findobj(Text):  # a name with a dollar is no formula, and a broken formula is an error
+        words.set_parse_math(False)
     with mpl.rc_context({**STYLE, "svg.hashsalt": name}), warnings.catch_warnings():
         # The page's font draws the letters; matplotlib's own need not know them (a class named in Japanese).
         warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)

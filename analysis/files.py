@@ -20,6 +20,7 @@ CHUNK_BYTES = 1 << 20
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # A full disk, a full quota, and a file larger than this process may write.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_named: set[tuple[str, int, int]] = set()  # folders whose own names this process has made durable: path, device, inode
 
 
 def check_space(folder: Path, *, needed_bytes: int, reserve_bytes: int) -> None:
@@ -65,6 +66,24 @@ def write_whole(target: Path, content: bytes) -> None:
     _write(target, content, aside=target.parent)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing, and their names durable; once a folder and process.
+
+    One that is there may be the work of a process that was killed before it could do that, or is about to do it. A
+    parent that may not be read belongs to somebody else, who made the folder.
+    """
+    if not folder.is_dir():
+        if folder.parent != folder:
+            make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+    found = folder.stat()
+    mark = (str(folder), found.st_dev, found.st_ino)
+    if mark not in _named:
+        if os.access(folder.parent, os.R_OK):
+            _sync_folder(folder.parent)
+        _named.add(mark)
+
+
 def sweep(folder: Path) -> None:
     """Remove what a killed writer left aside; only the holder of the run's lock may call it."""
     for part in folder.glob(f"{ASIDE}*"):
@@ -89,7 +108,7 @@ def explained(where: Path) -> Iterator[None]:
 def _aside(folder: Path) -> Iterator[FileIO]:
     """Open a new file in a folder; it is gone at the end unless it was renamed."""
     with explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         path = folder / f"{ASIDE}{secrets.token_hex(8)}"
         try:
             with FileIO(path, "xb") as stream:
@@ -129,7 +148,7 @@ def _settle(stream: FileIO, target: Path) -> None:
     """Make the content durable before its name, and its name before the ledger hears of it."""
     os.fsync(stream.fileno())
     stream.close()  # Windows does not rename an open file
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     os.replace(str(stream.name), target)
     _sync_folder(target.parent)
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis import judgements
 from analysis.coded import Coded, from_arrow, from_texts, places_in, to_texts
+from analysis.golden import EXCEPT
 from analysis.ledger import Ledger
 from analysis.parts import COLUMNS, FINGERPRINTS, LABELS, SCORES, read_parts
 from analysis.schema import column_names
@@ -49,7 +50,8 @@ CELLS = {
 }
 PICTURES = (
     "FROM pictures p JOIN scenes c USING (scene) "
-    "LEFT JOIN steps s ON s.key = p.scene || '|' || p.angle || '|' || p.repeat || '|' || p.device ORDER BY p.number"
+    "LEFT JOIN steps s ON s.key = p.scene || '|' || p.angle || '|' || p.repeat || '|' || p.device "
+    f"WHERE p.{EXCEPT} ORDER BY p.number"
 )
 SCENE_LABELS = "SELECT scene, labels, ambiguous FROM scenes"
 

@@ -1,7 +1,8 @@
 """One prediction a picture and model: made where the device's model runs, on the device itself or else on the host.
 
 A run compares devices, each with its own machine; the machine is then part of the device and not an environment of
-its own. What remains fixed (model, decoder, view, ..., runtime) is the setup, and one table compares one setup.
+its own, and so are a browser's usual decoder and runtime. What remains fixed (model, decoder,
+view, ..., runtime) is the setup, and one table compares one setup.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from device_agents.errors import BadInput
+from device_agents.page_names import IN_PAGES
 
 if TYPE_CHECKING:
     import pandas as pd
+    from numpy.typing import NDArray
 
 SETUP = ("model", "model_sha256", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
 
@@ -32,15 +35,27 @@ def at_home(predictions: pd.DataFrame) -> pd.DataFrame:
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(predictions.columns)}")
     if predictions.empty:
         return predictions
-    setups = predictions.groupby(list(SETUP), sort=False, observed=True, dropna=False)
-    codes = setups.ngroup().to_numpy()
-    firsts = predictions.iloc[np.unique(codes, return_index=True)[1]]
-    names = [_name(row) for row in firsts[list(SETUP)].itertuples(index=False)]
     away = (predictions["machine"].astype(str) != predictions["device"].astype(str)).to_numpy()
+    fields = as_agents(predictions[list(SETUP)], ~away)
+    codes = fields.groupby(list(SETUP), sort=False, observed=True, dropna=False).ngroup().to_numpy()
+    firsts = fields.iloc[np.unique(codes, return_index=True)[1]]
+    names = [_name(row) for row in firsts.itertuples(index=False)]
     order = np.lexsort((away, codes))
     kept = predictions.assign(environment=np.array(names, object)[codes]).iloc[order]
     once = ~pd.MultiIndex.from_arrays([kept["picture"].astype(str), kept["environment"]]).duplicated()
     return kept[once].sort_index().reset_index(drop=True)
+
+
+def as_agents(table: pd.DataFrame, rows: NDArray[np.bool_] | None = None) -> pd.DataFrame:
+    """Give a table with an agent's usual decoder and runtime in the place of a page's, in all rows or those marked."""
+    for field, names in IN_PAGES.items():
+        agents = {page: agent for agent, page in names.items()}
+        pages = table[field].isin(list(agents)).to_numpy() & (True if rows is None else rows)
+        if pages.any():
+            column = table[field].astype(object).to_numpy(copy=True)
+            column[pages] = [agents[name] for name in column[pages]]
+            table = table.assign(**{field: column})
+    return table
 
 
 def _name(row: tuple[object, ...]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ STAGES = ("file", "pixels", "resized", "tensor")
 FINGERPRINTS = tuple(f"{stage}_fingerprint" for stage in STAGES)
 COLUMNS = ("picture", "environment", *LABELS, *SCORES, "latency_ms", "error", *FINGERPRINTS)
 NUMBER_BITS = 63
+SHARD = re.compile("[0-9a-f]{32}")
 _FINGERPRINTS_OF = attrgetter(*(f"{stage}_sha256" for stage in STAGES))
 
 

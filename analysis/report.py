@@ -221,8 +221,9 @@ def _known_table(study: Study, name: str, names: Mapping[str, str]) -> Table | N
 
 def _provenance(study: Study, given: Mapping[str, Any], names: Mapping[str, str]) -> list[tuple[str, str, Any]]:
     """Give (heading, kind, content), kind one of table, pairs, list or text; the environment's fields come first."""
-    first = study.table.iloc[0]
-    fields = {name: first[name] for name in (*ENVIRONMENT, *MACHINE) if name in study.table.columns}
+    known = [name for name in (*ENVIRONMENT, *MACHINE) if name in study.table.columns]
+    # Devices that predict by themselves have machines, and pages decoders and runtimes, of their own.
+    fields = {name: ", ".join(map(str, study.table[name].unique())) for name in known}
     sections: list[tuple[str, str, Any]] = []
     for heading, value in ({"Environment shown": fields} | dict(given)).items():
         if isinstance(value, pd.DataFrame) and value.empty:

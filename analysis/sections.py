@@ -15,6 +15,7 @@ from analysis.drawing import Plot
 from analysis.environments import condition_differences, count_conditions
 from analysis.gage import Gage, gage
 from analysis.pipelines import pipelines
+from analysis.placing import placing, rotates
 from analysis.section_plots import plot_components, plot_curves, plot_differences, plot_pipelines, plot_shares
 from analysis.tables import Study
 from device_agents.errors import BadInput
@@ -22,7 +23,7 @@ from device_agents.errors import BadInput
 MOST_APPRAISERS = 30
 SHORT = {
     **{"confidence": "Score", "pipelines": "Raw", "differences": "Environments", "repeatability": "R&R"},
-    **{"agreement": "Agreement", "attribution": "Stages", "explained": "Bisection"},
+    **{"agreement": "Agreement", "places": "Places", "attribution": "Stages", "explained": "Bisection"},
 }
 COEFFICIENTS = {"fleiss-kappa": "Fleiss' kappa", "gwet-ac1": "Gwet's AC1", "cohen-kappa": "Cohen's kappa"}
 NOTED = {"attribution": "Which stage is to blame", "explained": "Where answers part"}
@@ -68,6 +69,11 @@ def make_sections(
             made.append(make(study, predictions, level))
         except BadInput as problem:  # one section less; the reader learns why
             lacking.append(f"{title}: {problem}")
+    if rotates(study.table):
+        try:
+            made.append(places(study, predictions, level))
+        except BadInput as problem:
+            lacking.append(f"{ROTATED}: {problem}")
     for name in NOTED:
         try:
             made += noted_sections(name, notes.get(name))
@@ -92,6 +98,20 @@ def repeatability(study: Study, predictions: pd.DataFrame, level: float) -> Sect
     shown = found.components.rename(columns={"low": "variance_low", "high": "variance_high"})
     table = Told("gage", "Variance components", note, shown)
     return Section("repeatability", "Repeatability and reproducibility", lead, plot_components(found), (table,))
+
+
+def places(study: Study, predictions: pd.DataFrame, level: float) -> Section:
+    """Device, place on the mount and order as factors, where devices were rotated."""
+    found = placing(study.table.drop(columns="picture"))
+    rows = {row["source"]: row for row in found.components.to_dict("records")}
+    told = ", ".join(f"the {name} {row['percent']:.1f} %" for name, row in rows.items())
+    lead = (
+        f"Within a scene, of the variance of the margin: {told}. "
+        + ("The place on the mount matters: light the rack more evenly." if rows["place"]["p"] < 1 - level else "")
+    ).strip()
+    note = "Restricted maximum likelihood, scenes taken out; order: the blocks; rest: all else, interactions too."
+    table = Told("places", "Devices, places and order", note, found.components)
+    return Section("places", "Devices and their places", lead, {}, (table,))
 
 
 def label_agreement(study: Study, predictions: pd.DataFrame, level: float) -> Section:
@@ -254,3 +274,4 @@ SECTIONS: dict[str, Callable[[Study, pd.DataFrame, float], Section]] = {
     "Repeatability and reproducibility": repeatability,
     "Label agreement": label_agreement,
 }
+ROTATED = "Devices and their places"  # only where devices changed places; no reader misses it elsewhere

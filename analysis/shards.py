@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis import parts
 from analysis.files import write_whole
+from analysis.golden import EXCEPT
 from analysis.ledger import Ledger
 from analysis.schema import column_names, to_record
 from device_agents.errors import BadInput
@@ -24,6 +25,7 @@ def picture_blocks(ledger: Ledger, where: Mapping[str, Any] | None, size: int) -
     Each block is read when it is asked for, so nothing holds the ledger, or all pictures, in between.
     """
     clause, values = _condition(where or {})
+    clause += "" if "scene" in (where or {}) else f" AND {EXCEPT}"
     columns = ", ".join(("number", *column_names(Picture)))
     query = f"SELECT {columns} FROM pictures WHERE number > ?{clause} ORDER BY number LIMIT ?"
     last = 0
@@ -77,7 +79,9 @@ def commit(ledger: Ledger, folder: Path, predictions: Sequence[Prediction]) -> s
 
 
 def part_path(folder: Path, shard: str) -> Path:
-    """Where the part of a shard lives."""
+    """Where the part of a shard lives; raises BadInput for a name that is not one of parts.shard_name."""
+    if not parts.SHARD.fullmatch(shard):  # a ledger may come from anybody
+        raise BadInput(f"{folder}: expected a shard called by 32 hexadecimal digits, got {shard[:80]!r}")
     return folder / f"{shard}.parquet"
 
 

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from analysis import attempts, frames, shards
-from analysis.files import check_space, picture_path, put_picture, sweep, write_whole
+from analysis.files import check_space, make_folder, picture_path, put_picture, sweep, write_whole
+from analysis.golden import EXCEPT, GOLDEN
 from analysis.ledger import Ledger, hold, is_made, make
 from analysis.run_settings import differences, from_toml, to_toml
 from analysis.schema import insert_records
@@ -26,7 +27,8 @@ __all__ = ["Run", "check_space"]
 BLOCK = 256
 Files = Mapping[str, bytes | Path]
 SUMMARY = {
-    **{name: f"count(*) FROM {name}" for name in ("scenes", "steps", "attempts", "pictures", "environments")},
+    **{name: f"count(*) FROM {name}" for name in ("steps", "attempts", "environments")},
+    **{name: f"count(*) FROM {name} WHERE {EXCEPT}" for name in ("scenes", "pictures")},
     "steps_done": "count(*) FROM attempts WHERE status = 'ok'",
     "attempts_rejected": "count(*) FROM attempts WHERE status = 'rejected'",
     "attempts_failed": "count(*) FROM attempts WHERE status = 'failed'",
@@ -57,7 +59,7 @@ class Run:
     @classmethod
     def create(cls, folder: Path, *, settings: Mapping[str, Any], scenes: Sequence[Scene]) -> Run:
         """Make a run folder and open it for writing; raises BadInput if there is a run already."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         text = to_toml(settings)
         holder = hold(folder)
         try:
@@ -134,8 +136,15 @@ class Run:
     # Scenes and steps
 
     def scenes(self) -> list[Scene]:
-        """The scenes in the order that they were given."""
-        return self._ledger.records(Scene, "ORDER BY number")
+        """The scenes in the order that they were given, without the golden one."""
+        return self._ledger.records(Scene, f"WHERE {EXCEPT} ORDER BY number")
+
+    def add_golden(self, scene: Scene) -> None:
+        """Add the golden scene, once; scenes() and pictures() never give it, picture_records does by its name."""
+        if scene.scene != GOLDEN:
+            raise BadInput(f"expected the golden scene '{GOLDEN}', got '{scene.scene}'")
+        with self._ledger.transaction() as connection:
+            insert_records(connection, [replace(scene, file="")])
 
     def add_steps(self, steps: Sequence[Step]) -> None:
         """Plan steps, each once; raises BadInput if a planned step differs or names a scene that the run has not."""
@@ -228,11 +237,11 @@ class Run:
             attempts.mark_good(connection, records, session=attempts.session(self._ledger), **times)
 
     def pictures(self) -> pd.DataFrame:
-        """All pictures with the columns of their steps and scenes, as frames.pictures_frame says."""
+        """All pictures but the golden scene's with the columns of their steps and scenes (frames.pictures_frame)."""
         return frames.pictures_frame(self._ledger)
 
     def picture_records(self, where: Mapping[str, Any] | None = None) -> Iterator[Picture]:
-        """Pictures in the order that they were added, a block at a time.
+        """Pictures but the golden scene's in the order that they were added, a block at a time.
 
         where: fields of Picture with the value asked for, or a tuple of values of which one must hold.
         """

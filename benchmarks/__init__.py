@@ -13,6 +13,8 @@ sealed_faults  racks with hidden faults, told blind by `diagnose` (make sealed; 
 mutations      thousands of damaged files for every decoder, in processes that may crash
 batch          four devices against one, and the controller's overhead, with devices that sleep
 training       a stability step against a plain one, kept features, waiting for data
+wrong_frames   30,000 bad virtual shots and 5,000 good ones: is a wrong one kept (make frames; not part of make bench)
+power_loss     a power loss at every write (make power; not part of make bench)
 coverage       coverage of all intervals over simulated studies (`make coverage`, not part of `make bench`)
 report         the report of a drawn run of 10,000 pictures: seconds, and the size of the page
 

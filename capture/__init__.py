@@ -1,8 +1,9 @@
 """Light to files: scenes, the screen that shows them, the virtual cameras that see it, raws, ISPs and codecs.
 
 scenes           scenes from a folder or CSV
-screen           the painted frame, and the proof read back from a photograph; frame_code and markers are its parts
-display          the screen's server; display_access, display_state, display_http, frames, screen_report are its parts
+screen           the painted frame, and the proof read back from a photograph; frame_code, markers and ground are its parts
+display          the screen's server; display_routes, display_access, display_state, display_http,
+                 display_joining, frames, screen_report are its parts
 display_page/    the page that the server shows
 scene_layouts    ImageNet's and COCO's layouts of labelled pictures
 label_maps       words to a model's labels, the MLSys paper's five classes among them

@@ -4,37 +4,40 @@ GET  /?token=...          the page                       POST /hello   its size,
 GET  /events?client=...   which frame to show            POST /ack     this frame is painted
 GET  /frame/N.png?key=... the frame of stimulus N        POST /trouble what is wrong
 GET  /state               what is wrong now, if anything POST /show    a device asks for a scene (if the host lets it)
+GET  /joining             the devices' QR codes, until the first frame
 """
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import secrets
-import threading
-from collections.abc import Iterable, Mapping
+import ssl
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from capture.display_access import OWNER, cookie_name, known_origin, reachable_name, visitor
+from capture.display_access import ANYWHERE, LOOPBACK, OWNER, known_origin, reachable_name, visitor
+from capture.display_joining import AUTHORITY_LABEL, create_authority_app, device_label
+from capture.display_routes import add_asking, add_joining, add_link, add_page
 from capture.display_state import Display, Shown
 from capture.screen import Layout
-from capture.screen_report import ScreenReport, read_report
-from device_agents.errors import BadInput, KitError, pick
+from capture.screen_report import ScreenReport
+from device_agents.errors import BadInput, KitError
 from device_agents.records import Scene
 
 if TYPE_CHECKING:
-    from flask import Blueprint, Flask, Request, Response
+    from flask import Blueprint, Flask, Response
 
     from capture.display_http import CleanServer
 
-PAGE = Path(__file__).parent / "display_page"
 MOST_BODY_BYTES = 65536
-ASKED_STIMULI = 1 << 23  # scenes that devices ask for are numbered from here; plans count from 0
-ASKED_TIMEOUT_S = 30.0
 SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Embedder-Policy": "require-corp",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -49,13 +52,15 @@ def create_app(
     blueprints: Iterable[Blueprint] = (),
     hosts: Iterable[str] = (),
     guests: Mapping[str, str] | None = None,
+    links: Callable[[], Mapping[str, str]] = dict,
 ) -> Flask:
     """Make the WSGI application around a display.
 
     Every address asks for the ``token`` (query, header X-Display-Token, or the cookie that the page sets). With
     ``scenes`` devices may ask for one by name. ``blueprints`` add pages from above under the same rules. ``hosts`` are
     names, besides localhost and any IP address, under which the server may be called. ``guests`` gives a blueprint by
-    its name a token of its own, which opens nothing but that blueprint, and at / its endpoint "page".
+    its name a token of its own, which opens nothing but that blueprint, and at / its endpoint "page". ``links`` gives
+    the addresses by name that the screen shows as QR codes before the first frame.
     """
     from flask import Flask, g, jsonify, request
 
@@ -83,107 +88,18 @@ def create_app(
     def refuse(problem: KitError) -> tuple[Response, int]:
         return jsonify(error=str(problem)), 400 if isinstance(problem, BadInput) else 503
 
-    _add_page(app, tokens)
-    _add_link(app, display)
+    @app.errorhandler(RecursionError)
+    def refuse_nest(_problem: RecursionError) -> tuple[str, int]:
+        return "expected JSON of a few levels\n", 400
+
+    add_page(app, tokens)
+    add_link(app, display)
+    add_joining(app, display, links)
     if scenes is not None:
-        _add_asking(app, display, scenes)
+        add_asking(app, display, scenes)
     for blueprint in blueprints:
         app.register_blueprint(blueprint)
     return app
-
-
-def _add_page(app: Flask, tokens: Mapping[str, str]) -> None:
-    """Add the page and its two files; a guest's token gives the guest's page in its place."""
-    from flask import Response, g, make_response, request
-
-    @app.get("/")
-    def page() -> Response:
-        if g.visitor == OWNER:
-            response = Response((PAGE / "index.html").read_bytes(), mimetype="text/html")
-        else:
-            response = make_response(app.view_functions[f"{g.visitor}.page"]())
-        response.set_cookie(cookie_name(request, g.visitor), tokens[g.visitor], httponly=True, samesite="Strict")
-        return response
-
-    @app.get("/page.js")
-    def script() -> Response:
-        return Response((PAGE / "page.js").read_bytes(), mimetype="text/javascript")
-
-    @app.get("/page.css")
-    def style() -> Response:
-        return Response((PAGE / "page.css").read_bytes(), mimetype="text/css")
-
-
-def _add_link(app: Flask, display: Display) -> None:
-    """Add what the page and the display say to each other."""
-    from flask import Response, jsonify, request
-
-    @app.post("/hello")
-    def hello() -> Response:
-        return jsonify(refused=display.hello(read_report(_body(request))))
-
-    @app.get("/events")
-    def events() -> Response:
-        return Response(display.events(_text(request.args, "client")), mimetype="text/event-stream")
-
-    @app.get("/frame/<int:stimulus>.png")
-    def frame(stimulus: int) -> Response | tuple[str, int]:
-        png = display.frame(request.args.get("key", ""))
-        return ("no such frame\n", 404) if png is None else Response(png, mimetype="image/png")
-
-    @app.post("/ack")
-    def acknowledge() -> tuple[Response, int]:
-        body = _body(request)
-        times = {name: _number(body, name) for name in ("decode_ms", "paint_ms")}
-        sequence, visible = int(_number(body, "sequence")), body.get("visible") is True
-        refused = display.acknowledge(_text(body, "client"), sequence, visible=visible, **times)
-        return jsonify(refused=refused), 409 if refused else 200
-
-    @app.post("/trouble")
-    def trouble() -> Response:
-        body = _body(request)
-        display.complain(_text(body, "client"), _text(body, "reason"))
-        return jsonify(refused="")
-
-    @app.get("/state")
-    def state() -> Response:
-        return jsonify(trouble=display.trouble)
-
-
-def _add_asking(app: Flask, display: Display, scenes: Mapping[str, Scene]) -> None:
-    """Let devices ask for a scene by name, as the apps of the paper did."""
-    from flask import jsonify, request
-
-    numbers = itertools.count(ASKED_STIMULI)
-
-    @app.post("/show")
-    def show() -> Response:
-        body = _body(request)
-        scene = pick(scenes, _text(body, "scene"), what="scene")
-        stimulus = int(_number(body, "stimulus")) if "stimulus" in body else next(numbers)
-        shown = display.show(scene, stimulus, timeout_s=ASKED_TIMEOUT_S)
-        return jsonify(scene=shown.scene, stimulus=shown.stimulus, sequence=shown.sequence)
-
-
-def _body(request: Request) -> dict[str, Any]:
-    body = request.get_json(silent=True)
-    if not isinstance(body, dict):
-        raise BadInput("expected a JSON object with Content-Type application/json")
-    return body
-
-
-def _text(values: Mapping[str, Any], name: str) -> str:
-    value = values.get(name)
-    if not isinstance(value, str) or not 0 < len(value) <= 300:
-        raise BadInput(f"expected '{name}' to be a text of 1 to 300 characters, got {str(value)[:40]!r}")
-    return value
-
-
-def _number(values: Mapping[str, Any], name: str) -> float:
-    value = values.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e12:
-        raise BadInput(f"expected '{name}' to be a number, got {str(value)[:40]!r}")
-    return value
 
 
 class DisplayServer:
@@ -193,13 +109,19 @@ class DisplayServer:
     put into the url if it is another. ``settle_ms`` is waited after each acknowledgement, since a frame that the
     browser has painted is not yet lit: two refreshes and the panel's response; a virtual screen needs less.
     A server started again with the same ``port`` and ``token`` gets its pages back without anyone touching them.
-    ``blueprints`` and ``guests`` are as for create_app; guest_url() is where a guest's page is.
+    ``blueprints`` and ``guests`` are as for create_app; guest_url() is where a guest's page is, and those of the
+    guests called web-NAME are shown as QR codes on the screen until the first frame.
+
+    With ``tls``, the files of a certificate and of its key (both PEM), it speaks https and nothing else on that port;
+    ``hosts`` are further names under which it may be called. Programs and cables of this machine have the same pages
+    at ``local_url``, always plain http on 127.0.0.1. ``authority``, the certificate (PEM) of whoever signed, is
+    offered to phones at ``authority_url``: plain http on ``host``, a second port, and nothing else there.
     """
 
     def __init__(
         self,
         *,
-        host: str = "127.0.0.1",
+        host: str = LOOPBACK,
         port: int = 0,
         name: str = "",
         token: str = "",
@@ -207,58 +129,96 @@ class DisplayServer:
         scenes: Mapping[str, Scene] | None = None,
         blueprints: Iterable[Blueprint] = (),
         guests: Mapping[str, str] | None = None,
+        tls: tuple[Path, Path] | None = None,
+        authority: Path | None = None,
+        hosts: Iterable[str] = (),
     ) -> None:
         self.token = token or secrets.token_urlsafe(24)
         self.display = Display(settle_s=settle_ms / 1e3)
         self.port = port
-        self._host, self._name = host, name or reachable_name(host)
+        self.local_port = self.authority_port = 0
+        self._host, self._name, self._tls, self._authority = host, name or reachable_name(host), tls, authority
+        self._names = (self._name, *hosts)
         self._scenes, self._blueprints, self._guests = scenes, tuple(blueprints), dict(guests or {})
-        self._server: CleanServer | None = None
-        self._thread: threading.Thread | None = None
+        self._servers: list[CleanServer] = []
+        self._running = contextlib.ExitStack()
 
     def __enter__(self) -> DisplayServer:
-        """Start to listen; raises BadInput if the port is taken."""
-        from capture.display_http import CleanServer
-
+        """Start to listen; raises BadInput if the port is taken, or the certificate is not one for its key."""
         app = create_app(
             self.display,
             token=self.token,
             scenes=self._scenes,
             blueprints=self._blueprints,
-            hosts=(self._name,),
+            hosts=self._names,
             guests=self._guests,
+            links=self.links,
         )
-        try:
-            self._server = CleanServer(self._host, self.port, app)
-        except OSError as problem:
-            self.display.close()
-            raise BadInput(f"the display cannot listen on {self._host}:{self.port}: {problem}") from problem
-        self.port = self._server.server_address[1]
-        self.display.address = self.url
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), name="display-server")
-        self._thread.start()
+        with contextlib.ExitStack() as started:
+            started.callback(self.display.close)
+            self.port = self._listen(started, self._host, self.port, app, tls=self._tls)
+            self.local_port = self.port
+            if self._tls is not None or self._host not in (LOOPBACK, ANYWHERE):
+                self.local_port = self._listen(started, LOOPBACK, 0, app)
+            if self._authority is not None:
+                offer = create_authority_app(self._authority, hosts=self._names, security=SECURITY)
+                self.authority_port = self._listen(started, self._host, 0, offer)
+            started.callback(self.display.close)  # first of all: it ends the streams, whose threads are waited for
+            self._running = started.pop_all()
+        place = self.url.partition("?")[0]  # what is wrong is recorded and shown to devices: never with the token
+        self.display.address = f"{place} by its whole address, which was shown at the start,"
         return self
+
+    def _listen(
+        self, started: contextlib.ExitStack, host: str, port: int, app: Flask, *, tls: tuple[Path, Path] | None = None
+    ) -> int:
+        from capture.display_http import serving
+
+        context = None if tls is None else _context(*tls)
+        try:
+            server = started.enter_context(serving(host, port, app, context=context))
+        except OSError as problem:
+            raise BadInput(f"the display cannot listen on {host}:{port}: {problem}") from problem
+        self._servers.append(server)
+        return int(server.server_address[1])
 
     def __exit__(
         self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stop listening, end every stream and join all threads."""
         self.display.close()
-        if self._server is not None and self._thread is not None:
-            self._server.shutdown()
-            self._thread.join()
+        self._running.close()
 
     @property
     def url(self) -> str:
         """The address to open on the screen, with the token."""
         return self._url(self.token)
 
+    @property
+    def local_url(self) -> str:
+        """The same for a browser on this machine: plain http on 127.0.0.1."""
+        return f"http://{LOOPBACK}:{self.local_port}/?token={self.token}"
+
+    @property
+    def authority_url(self) -> str:
+        """Where a phone fetches the authority's certificate; "" if none is offered. No token is needed there."""
+        return f"http://{self._name}:{self.authority_port}/authority" if self._authority is not None else ""
+
     def guest_url(self, name: str) -> str:
         """The address of a guest's page, with its token."""
         return self._url(self._guests[name])
 
+    def local_guest_url(self, name: str) -> str:
+        """The same over 127.0.0.1: for this machine's browsers, and for phones whose cable leads here (adb reverse)."""
+        return f"http://{LOOPBACK}:{self.local_port}/?token={self._guests[name]}"
+
+    def links(self) -> dict[str, str]:
+        """The addresses of the devices' pages by the devices' names, first the authority's if there is one."""
+        known = {AUTHORITY_LABEL: self.authority_url} if self._authority is not None else {}
+        return known | {label: self.guest_url(name) for name in self._guests if (label := device_label(name))}
+
     def _url(self, token: str) -> str:
-        return f"http://{self._name}:{self.port}/?token={token}"
+        return f"{'http' if self._tls is None else 'https'}://{self._name}:{self.port}/?token={token}"
 
     def show(
         self, scene: Scene, stimulus: int, *, next_scene: tuple[Scene, int] | None = None, timeout_s: float
@@ -277,5 +237,19 @@ class DisplayServer:
 
     def drop_connections(self) -> None:
         """Cut every open connection, as a lost network does; pages come back by themselves."""
-        if self._server is not None:
-            self._server.drop_connections()
+        for server in self._servers:
+            server.drop_connections()
+
+
+def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Make what a TLS server needs; raises BadInput if a file cannot be read, or the key is another certificate's."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as problem:  # ssl.SSLError is one
+        raise BadInput(
+            f"expected a certificate and its own key in {certificate} and {key}, got: {problem.strerror or problem}; "
+            "run `instability devices certificate`"
+        ) from problem
+    return context

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 HEADER = "X-Display-Token"
 OWNER = ""  # the visitor with the display's own token; the others are named
-ANYWHERE = "0.0.0.0"
+ANYWHERE, LOOPBACK = "0.0.0.0", "127.0.0.1"
 ROUTED = ("192.0.2.1", 9)  # an address of RFC 5737, which nobody has: only the way to it is looked up
 
 
@@ -59,7 +59,7 @@ def reachable_name(host: str) -> str:
         try:
             probe.connect(ROUTED)
         except OSError:
-            return "127.0.0.1"
+            return LOOPBACK
         return str(probe.getsockname()[0])
 
 

@@ -136,7 +136,13 @@ class Display:
         """What keeps the screen from showing anything now, in words for the operator; "" if nothing does."""
         with self._changed:
             screen = self._screen()
-            return f"no screen is connected: open {self.address}" if screen is None else refusal(screen) or self._said
+            return f"no screen is connected: open {self.address} on it" if screen is None else refusal(screen) or self._said
+
+    @property
+    def begun(self) -> bool:
+        """Whether a frame was ever asked for: from then on nothing but frames may be on the screen."""
+        with self._changed:
+            return self._wanted is not None
 
     def close(self) -> None:
         """End all streams and waits; may be called twice."""

@@ -3,6 +3,8 @@
 Every bit is a pair of cells, one above the other: white over black is 1, black over white is 0. A pair is read by its
 difference, so no threshold depends on exposure or vignetting; and a mixture of two frames lowers the difference of
 every pair in which they differ, so that a torn or ghosted frame is seen even when the sum would come out right.
+The lowest bit comes first, and the strip below the scene is mirrored: a frame and the one after it always differ in the
+outermost pair at both ends, so that a screen that paints from side to side is caught wherever it stands.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from device_agents.errors import BadInput
 STIMULUS_BITS = 24
 CODE_BITS = 32
 LEAST_CONTRAST = 0.3  # below this share of full contrast a pair of cells says nothing
+_ORDER = np.r_[STIMULUS_BITS - 1 : -1 : -1, STIMULUS_BITS:CODE_BITS]  # which bit, most significant first, stands where
 
 
 class CodeReading(NamedTuple):
@@ -29,7 +32,8 @@ class CodeReading(NamedTuple):
 def crc8(data: bytes) -> int:
     """Give CRC-8/I-432-1 of the bytes: polynomial x^8+x^2+x+1, start 0, final xor 0x55 (ITU-T I.432.1).
 
-    Any two codes of 32 bits differ in at least four of them, and every burst of up to eight wrong bits is noticed.
+    Any two codes of 32 bits differ in at least four of them, and every burst of up to eight wrong bits is noticed; of
+    bursts in the strip, where the bits stand in another order, all but one pattern of four bits across the CRC's start.
     """
     remainder = 0
     for byte in data:
@@ -39,8 +43,8 @@ def crc8(data: bytes) -> int:
     return remainder ^ 0x55
 
 
-def encode_cells(stimulus: int) -> NDArray[np.bool_]:
-    """Give the cells of a number, shape (2, 32), True for white: 24 bits and their CRC, most significant bit left.
+def encode_cells(stimulus: int, *, mirrored: bool = False) -> NDArray[np.bool_]:
+    """Give the cells of a number, shape (2, 32), True for white: 24 bits, the lowest one left, and their CRC.
 
     Raises BadInput unless 0 <= stimulus < 2**24.
     """
@@ -48,10 +52,13 @@ def encode_cells(stimulus: int) -> NDArray[np.bool_]:
         raise BadInput(f"expected a stimulus number from 0 to {(1 << STIMULUS_BITS) - 1}, got {stimulus}")
     data = stimulus.to_bytes(3, "big")
     bits = np.unpackbits(np.frombuffer(data + bytes([crc8(data)]), np.uint8)).astype(bool)
-    return np.stack([bits, ~bits])
+    bits = bits[_ORDER]
+    return np.stack([bits, ~bits])[:, :: -1 if mirrored else 1]
 
 
-def decode_cells(levels: NDArray[np.float64], *, white: NDArray[np.float64], black: float) -> CodeReading:
+def decode_cells(
+    levels: NDArray[np.float64], *, white: NDArray[np.float64], black: float, mirrored: bool = False
+) -> CodeReading:
     """Read a number from the grey levels of the cells.
 
     Parameters: ``levels`` (2, 32), any linear or gamma-coded scale; ``white`` (32,) the level of the white border at
@@ -63,7 +70,8 @@ def decode_cells(levels: NDArray[np.float64], *, white: NDArray[np.float64], bla
     purity = float(np.clip(np.abs(difference).min(), 0.0, 1.0))
     if purity < LEAST_CONTRAST:
         return CodeReading(None, purity)
-    code = np.packbits(difference > 0).tobytes()
+    bits = (difference > 0)[:: -1 if mirrored else 1]
+    code = np.packbits(bits[np.argsort(_ORDER)]).tobytes()
     if crc8(code[:3]) != code[3]:
         return CodeReading(None, purity)
     return CodeReading(int.from_bytes(code[:3], "big"), purity)

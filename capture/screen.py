@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from capture.frame_code import CODE_BITS, CodeReading, decode_cells, encode_cells
+from capture.ground import departure, ground_points, white_points
 from capture.markers import Grey, Points, edge_width, find_markers, homography, project, sample, saturated_share
 from device_agents.errors import BadInput
 from device_agents.records import Corners
@@ -120,9 +121,9 @@ def render_frame(scene: RGB, *, stimulus: int, layout: Layout) -> Frame:
     size = (right - left, bottom - top)
     fitted = Image.fromarray(scene).resize(size, Image.Resampling.LANCZOS)
     rgb[top:bottom, left:right] = np.asarray(fitted)
-    cells = np.repeat(encode_cells(stimulus), layout.column, axis=1)
-    strip = np.repeat(cells, 3 * layout.cell, axis=0).astype(np.uint8)[..., None] * np.uint8(255)
     for band in layout.band_tops:
+        cells = np.repeat(encode_cells(stimulus, mirrored=band != layout.band_tops[0]), layout.column, axis=1)
+        strip = np.repeat(cells, 3 * layout.cell, axis=0).astype(np.uint8)[..., None] * np.uint8(255)
         y, x = band + layout.cell, layout.strip_left
         rgb[y : y + strip.shape[0], x : x + strip.shape[1]] = strip
     return Frame(rgb, box)
@@ -160,6 +161,8 @@ class Proof(NamedTuple):
     ``focus`` is how many 10-90 % edge widths fit into the screen's shorter side (the worse of the two directions).
     ``clipped`` and ``white_clipped`` are the shares of mid-grey and of white samples with a saturated channel (0..1).
     ``purity`` is the contrast of the weakest pair of code cells: below 1 by blur, or because two frames are mixed.
+    ``ground`` and ``white`` are the median grey levels (0..255) of the ground and of the strips' white borders.
+    ``departure`` is how far the grey ring around the scene departs from a smooth surface: something stands before it.
     """
 
     stimulus_top: int | None
@@ -171,6 +174,9 @@ class Proof(NamedTuple):
     white_clipped: float = 0.0
     purity: float = 0.0
     inside: bool = False
+    ground: float = 128.0
+    white: float = 255.0
+    departure: float = 0.0
 
 
 NO_PROOF = Proof(None, None, (), 0.0, 0.0, ())
@@ -189,6 +195,9 @@ class Limits:
     most_clipped: float = 0.02
     most_white_clipped: float = 1.0
     least_purity: float = 0.85
+    most_ground: float = 230.0
+    least_white: float = 120.0
+    most_departure: float = 0.25
 
 
 def read_proof(photo: RGB, *, layout: Layout, box: Box, scale: float = 1.0) -> Proof:
@@ -207,17 +216,21 @@ def read_proof(photo: RGB, *, layout: Layout, box: Box, scale: float = 1.0) -> P
         return NO_PROOF._replace(markers=markers)
     codes = [_read_strip(grey, to_photo, layout, band) for band in layout.band_tops]
     corners = project(to_photo, outer_corners(box))
+    ground, white = project(to_photo, ground_points(layout)), project(to_photo, white_points(layout))
     edge = np.array([photo.shape[1], photo.shape[0]]) - 0.5
     return Proof(
         stimulus_top=codes[0].stimulus,
         stimulus_bottom=codes[1].stimulus,
         corners=tuple((float(x), float(y)) for x, y in (corners + 0.5) / scale - 0.5),
         focus=_focus(grey, to_photo, layout, markers),
-        clipped=saturated_share(photo, project(to_photo, _ground_points(layout)), level=SATURATED),
+        clipped=saturated_share(photo, ground, level=SATURATED),
         markers=markers,
-        white_clipped=saturated_share(photo, project(to_photo, _white_points(layout)), level=SATURATED),
+        white_clipped=saturated_share(photo, white, level=SATURATED),
         purity=min(code.purity for code in codes),
         inside=bool(np.all(corners >= -0.5) and np.all(corners <= edge)),
+        ground=float(np.median(sample(grey, ground[:, None]))),
+        white=float(np.median(sample(grey, white[:, None]))),
+        departure=departure(grey, to_photo, layout),
     )
 
 
@@ -232,7 +245,8 @@ def _read_strip(grey: Grey, to_photo: NDArray[np.float64], layout: Layout, band:
     border_y = np.array([band + 0.5 * cell, band + 7.5 * cell]) - 0.5
     border = np.stack(np.broadcast_arrays(x[None, :, :], border_y[:, None, None]), axis=-1)
     white = sample(grey, project(to_photo, border)).mean(axis=(0, 2))
-    return decode_cells(levels, white=white, black=_black_level(grey, to_photo, layout, band))
+    black = _black_level(grey, to_photo, layout, band)
+    return decode_cells(levels, white=white, black=black, mirrored=band != layout.band_tops[0])
 
 
 def _black_level(grey: Grey, to_photo: NDArray[np.float64], layout: Layout, band: int) -> float:
@@ -254,23 +268,6 @@ def _focus(grey: Grey, to_photo: NDArray[np.float64], layout: Layout, markers: t
     return min(layout.height, layout.width) / max(worse, 1e-6)
 
 
-def _ground_points(layout: Layout) -> Points:
-    """Give points of the frame that are mid-grey whatever it shows: its margins, and the lines around the area."""
-    half, across = layout.cell / 2 - 0.5, np.linspace(0.05, 0.95, 100)
-    x, y = across * layout.width, across * layout.height
-    rows = [np.stack([x, np.full_like(x, 9 * layout.cell + half)], -1), np.stack([x, np.full_like(x, half)], -1)]
-    columns = [np.stack([np.full_like(y, half), y], -1)]
-    points = np.concatenate(rows + columns)
-    return np.concatenate([points, [layout.width - 1, layout.height - 1] - points])
-
-
-def _white_points(layout: Layout) -> Points:
-    """Give points of the white borders above and below the two strips."""
-    x = layout.strip_left + np.linspace(0, CODE_BITS * layout.column, 128)
-    rows = [band + at * layout.cell - 0.5 for band in layout.band_tops for at in (0.5, 7.5)]
-    return np.concatenate([np.stack([x, np.full_like(x, row)], -1) for row in rows])
-
-
 def judge(proof: Proof, *, stimulus: int, limits: Limits) -> tuple[str, ...]:
     """Give the reasons to reject a photograph that should show ``stimulus``; () means it is good."""
     if len(proof.markers) < limits.least_markers or not proof.corners:
@@ -284,6 +281,12 @@ def judge(proof: Proof, *, stimulus: int, limits: Limits) -> tuple[str, ...]:
         reasons.append(f"clipped: {proof.clipped:.0%} of the grey ground, at most {limits.most_clipped:.0%}")
     if proof.white_clipped > limits.most_white_clipped:
         reasons.append(f"clipped: {proof.white_clipped:.0%} of the white, at most {limits.most_white_clipped:.0%}")
+    if proof.ground > limits.most_ground:
+        reasons.append(f"overexposed: the grey ground at {proof.ground:.0f} of 255, at most {limits.most_ground:.0f}")
+    if proof.white < limits.least_white:
+        reasons.append(f"underexposed: white at {proof.white:.0f} of 255, at least {limits.least_white:.0f}")
+    if proof.departure > limits.most_departure:
+        reasons.append(f"covered: the grey around the scene departs by {proof.departure:.0%}, something is before it")
     if proof.focus < limits.least_focus:
         reasons.append(f"out of focus: {proof.focus:.0f} edge widths, at least {limits.least_focus:.0f}")
     return tuple(reasons)

@@ -6,7 +6,9 @@ __main__    the agent's commands: info, shoot, predict JOB; JSON lines out, one 
 records     Scene, Step, Picture, Environment, Prediction: frozen dataclasses, to and from one JSON line
 errors      KitError and its few children; pick(table, name)
 machine     what machine this is, as read from it
-camera      CAMERAS: one still by the platform's own program
+camera      CAMERAS: one still by the platform's own program; shots looks at what that left
+board_environment  a board's Python, and a virtual environment made there; standard library alone
+page_names  what a browser has in the place of the usual decoder and runtimes
 decode      DECODERS: bytes -> RGB; decode_jpeg holds the JPEG decoders of other libraries, decode_jpeg_xl a size
 view        VIEWS: the part of a photograph that the model sees
 colour      COLOURS: RGB -> RGB round trips; yuv holds their arithmetic

@@ -20,6 +20,7 @@ from device_agents.errors import KitError, pick
 from device_agents.machine import read_machine
 from device_agents.predict import hash_file, predict, read_job
 from device_agents.records import to_line
+from device_agents.shots import camera_settings
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -42,15 +43,16 @@ def info(options: argparse.Namespace) -> Iterator[str]:
 
 
 def shoot(options: argparse.Namespace) -> Iterator[str]:
-    """Take one still; one line a file: path, size in bytes, sha256, and when and how long the shot took."""
+    """Take one still; one line a file: path, size, sha256, when and how long, and the settings that the JPEG tells."""
     camera = pick(CAMERAS, options.camera, what="camera")
     started, start_s = datetime.now(timezone.utc), time.monotonic()
     files = camera(
         Path(options.folder).absolute(), options.stem, arguments=options.arguments, timeout_s=options.timeout_s
     )
     taken = {"utc": started.isoformat(timespec="microseconds"), "duration_s": time.monotonic() - start_s}
+    told = {**taken, "settings": camera_settings(files)}
     for file in files:
-        shot = {"path": str(file), "size": file.stat().st_size, "sha256": hash_file(file), **taken}
+        shot = {"path": str(file), "size": file.stat().st_size, "sha256": hash_file(file), **told}
         yield json.dumps(shot, sort_keys=True)
 
 

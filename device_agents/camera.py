@@ -1,23 +1,40 @@
-"""CAMERAS: one still by the platform's own program; each gives the files it wrote, checked to be there and not empty.
+"""CAMERAS: one still by the platform's own program; each gives the files it wrote, checked to be there and whole.
 
 A camera is a function of the folder and stem of the files to write, of more words for the program's command line, and
 of a time limit. A shot may be several files (a JPEG and its raw). Sources of the commands: raspberrypi/documentation
-rpicam_still.adoc; the kernel's V4L2 camera control reference and v4l2-ctl(1); ffmpeg-devices(1); gphoto2(1);
-termux-api's termux-camera-photo. None of them was tried on hardware by the authors.
+rpicam_still.adoc and rpicam_options_common.adoc; the kernel's V4L2 camera control reference and v4l2-ctl(1);
+ffmpeg-devices(1); gphoto2(1); termux-api-package's scripts/termux-camera-photo.in. None of them was tried on hardware
+by the authors.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import Callable, Dict, List, Optional, Sequence
 
-from device_agents.errors import BadInput, CommandFailed, DeviceError, MissingExtra, TimedOut, Unreachable
+from device_agents.errors import BadInput, CommandFailed, MissingExtra, TimedOut, Unreachable
+from device_agents.shots import prepare_folder, whole_files
 
 Camera = Callable[..., List[Path]]
 
 _V4L2_FRAMES = ("--stream-mmap", "--stream-skip=20", "--stream-count=1")
+# What programs say, in small letters, and what a person can do about it.
+_ADVICE = {
+    "no cameras available": "check the camera's cable; rpicam-hello --list-cameras (or libcamera-hello) must name it",
+    "failed to acquire camera": "another program has the camera; end it (fuser -v /dev/media* /dev/video*)",
+    "in use by another process": "another program has the camera; end it (fuser -v /dev/media* /dev/video*)",
+    "device or resource busy": "another program has the camera; end it (fuser -v /dev/video*)",
+    "cannot open device": "check that the camera is there: v4l2-ctl --list-devices",
+    "could not claim the usb device": "another program has the camera; end the desktop's gvfs-gphoto2-volume-monitor",
+    "no camera found": "switch the camera on, and check its cable and that gphoto2 --auto-detect names it",
+    "out of focus": "set the lens to manual focus",
+    "permission": "give the program leave to use the camera (on Linux: the group video; in Termux: Termux:API)",
+    "no space left": "make room on the device",
+}
 
 
 def shoot_rpicam(folder: Path, stem: str, *, arguments: Sequence[str] = (), timeout_s: float) -> List[Path]:
@@ -87,13 +104,13 @@ def shoot_replay(folder: Path, stem: str, *, arguments: Sequence[str] = (), time
     targets = [folder / f"{stem}{source.suffix}" for source in sources]
     if len(set(targets)) != len(targets):
         raise BadInput(f"camera 'replay' needs files of different suffixes, got {', '.join(arguments)}")
-    _remove_old(folder, stem)
+    prepare_folder(folder, stem)
     for source, target in zip(sources, targets):
         try:
             shutil.copyfile(source, target)
         except OSError as problem:
             raise BadInput(f"camera 'replay' cannot give out {source}: {problem}") from problem
-    return _written(folder, stem, needed=None)
+    return whole_files(folder, stem, needed=None)
 
 
 def find_program(*names: str, package: str) -> str:
@@ -113,45 +130,38 @@ def cameras_here() -> List[str]:
 
 
 def _shoot(command: Sequence[str], folder: Path, stem: str, *, needed: Optional[Path], timeout_s: float) -> List[Path]:
-    _remove_old(folder, stem)
+    prepare_folder(folder, stem)
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout_s
+        # A session of its own: termux-camera-photo and gphoto2 start others, which go with it.
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env={**os.environ, "LC_ALL": "C"},  # programs are read in English
         )
-    except subprocess.TimeoutExpired as problem:
-        raise TimedOut(f"{command[0]} took no picture within {timeout_s:g} s") from problem
     except OSError as problem:
         raise Unreachable(f"cannot run {command[0]}: {problem}") from problem
-    if done.returncode != 0:
-        said = done.stdout.decode("utf-8", "replace").strip().splitlines()
-        raise CommandFailed(f"{command[0]} ended with status {done.returncode}: {said[-1] if said else 'no message'}")
-    return _written(folder, stem, needed=needed)
+    with child:
+        try:
+            output, _ = child.communicate(timeout=timeout_s)
+        except BaseException as problem:
+            os.killpg(child.pid, signal.SIGKILL)
+            if not isinstance(problem, subprocess.TimeoutExpired):
+                raise
+            raise TimedOut(f"{command[0]} took no picture within {timeout_s:g} s") from problem
+    text = output.decode("utf-8", "replace")
+    said = (text.strip().splitlines() or [""])[-1].strip()
+    if child.returncode != 0:
+        raise CommandFailed(f"{command[0]} ended with status {child.returncode}: {said or 'no message'}{_advice(text)}")
+    return whole_files(folder, stem, needed=needed, said=f"{said}{_advice(text)}")
 
 
-def _remove_old(folder: Path, stem: str) -> None:
-    if not stem.strip(".") or Path(stem).name != stem:
-        raise BadInput(f"expected a file name without folders as the stem, got '{stem}'")
-    # What lies there from an earlier try must not pass for this shot.
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for old in _files(folder, stem):
-            old.unlink()
-    except OSError as problem:
-        raise DeviceError(f"cannot write pictures into {folder}: {problem}") from problem
-
-
-def _written(folder: Path, stem: str, *, needed: Optional[Path]) -> List[Path]:
-    files = _files(folder, stem)
-    empty = [file.name for file in files if file.stat().st_size == 0]
-    if not files or (needed is not None and needed not in files):
-        raise DeviceError(f"the camera wrote no {needed.name if needed else stem} into {folder}")
-    if empty:
-        raise DeviceError(f"the camera wrote empty files: {', '.join(empty)}; wake the device and try again")
-    return files
-
-
-def _files(folder: Path, stem: str) -> List[Path]:
-    return sorted(file for file in folder.iterdir() if file.is_file() and file.name.startswith(f"{stem}."))
+def _advice(text: str) -> str:
+    """What to do about what a program said, behind a semicolon; "" where it is not known."""
+    found = [advice for words, advice in _ADVICE.items() if words in text.lower()]
+    return f"; {found[0]}" if found else ""
 
 
 CAMERAS: Dict[str, Camera] = {

@@ -9,6 +9,7 @@ error in every decoder, and so is a raw file, whose thumbnail is not its picture
 from __future__ import annotations
 
 import io
+import os
 import re
 import struct
 import warnings
@@ -30,6 +31,7 @@ Decoder = Callable[[bytes], RGB]
 # A 108-megapixel phone photograph passes; a small file that unpacks to more is refused before it is unpacked.
 MAX_PIXELS = 128_000_000
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(MAX_PIXELS))  # OpenCV reads it once, when it is imported
 warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # said beside the error that open_image raises
 
 _ORIENTATION = 0x0112
@@ -112,7 +114,7 @@ def open_image(data: bytes) -> Image.Image:
         raise BadInput(f"expected an image file, got {len(data)} bytes that start with {data[:8]!r}") from problem
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
         raise BadInput(f"expected at most {MAX_PIXELS} pixels: {problem}") from problem
-    except OSError as problem:
+    except (OSError, ValueError) as problem:  # ValueError: a PNG whose notes unpack to megabytes
         raise BadInput(f"image file is truncated or damaged: {problem}") from problem
     try:
         _refuse_bomb(image.height, image.width)
@@ -175,6 +177,8 @@ def _refuse_bomb(height: int, width: int) -> None:
 def _refuse_unfit(image: Image.Image, data: bytes) -> None:
     if image.format == "TIFF" and _DNG_VERSION in getattr(image, "tag_v2", {}):
         raise BadInput("expected a finished picture, got a raw file (DNG); develop it first")
+    if image.format == "EPS":
+        raise BadInput("expected a picture, got a PostScript program, which Pillow would have Ghostscript run")
     if image.mode == "F" or (image.format == "TIFF" and image.mode == "I"):
         raise BadInput(f"expected whole numbers of 8 or 16 bits, got a {image.format} of signed, wide or real ones")
     # Pillow lets a missing last row pass, and OpenCV before 5 fills what is missing of a JPEG with grey.

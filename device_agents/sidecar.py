@@ -24,6 +24,7 @@ _CHOICES: Dict[str, Tuple[str, ...]] = {
     "outputs": ("logits", "probabilities", "quantised"),
 }
 _LARGEST_INPUT = 4096
+MOST_LABEL_BYTES = 16 << 20  # ImageNet-21k's 21,841 classes with their words are 1 MB
 _HASH = re.compile("[0-9a-f]{64}")
 # What only a changed model has; left out of files where it is empty, so that older readers take them.
 _OF_VARIANTS = ("variant", "source_sha256", "calibration")
@@ -102,12 +103,16 @@ def read_labels(path: Path) -> Tuple[str, ...]:
     Raises BadInput for an absent or unreadable file, another header, an empty label, or one that stands twice.
     """
     try:
+        # A sidecar may come from a stranger and name any path: no device and no huge file is read, and of another kind
+        # of file no more than a few words are shown.
+        if path.exists() and (not path.is_file() or path.stat().st_size > MOST_LABEL_BYTES):
+            raise BadInput(f"label list {path}: expected a file of at most {MOST_LABEL_BYTES} bytes")
         with path.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.reader(lines))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise BadInput(f"cannot read the label list {path}: {problem}") from problem
     if not rows or rows[0][:1] != ["label"]:
-        raise BadInput(f"label list {path}: expected the header 'label,name', got {rows[:1]}")
+        raise BadInput(f"label list {path}: expected the header 'label,name', got {str(rows[:1])[:40]}")
     labels = tuple(row[0] if row else "" for row in rows[1:])
     doubled = sorted(label for label, count in Counter(labels).items() if count > 1)
     if "" in labels or doubled:

@@ -45,10 +45,7 @@ def view_rectified_pillow(photo: RGB, corners: Corners) -> RGB:
     Gives uint8 of rectified_size(corners). Raises BadInput for corners that are not a convex quadrilateral.
     """
     height, width = rectified_size(corners)
-    # Pillow counts from the pixels' outer edges: its coordinates are ours plus a half.
-    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
-    matrix = shift @ scene_to_photo(corners) @ np.linalg.inv(shift)
-    coefficients = tuple(float(value) for value in (matrix / matrix[2, 2]).ravel()[:8])
+    coefficients = pillow_coefficients(corners)
     warped = Image.fromarray(photo).transform(
         (width, height), Image.Transform.PERSPECTIVE, coefficients, resample=Image.Resampling.BICUBIC
     )
@@ -104,16 +101,29 @@ def scene_to_photo(corners: Corners) -> npt.NDArray[np.float64]:
     return np.append(np.round(solved, 12), 1.0).reshape(3, 3)
 
 
+def pillow_coefficients(corners: Corners) -> Tuple[float, ...]:
+    """Give the eight coefficients of Pillow's PERSPECTIVE transform that straighten the scene; raises BadInput."""
+    # Pillow counts from the pixels' outer edges: its coordinates are ours plus a half.
+    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    matrix = shift @ scene_to_photo(corners) @ np.linalg.inv(shift)
+    return tuple(float(value) for value in (matrix / matrix[2, 2]).ravel()[:8])
+
+
 def _checked(corners: Corners) -> npt.NDArray[np.float64]:
     if len(corners) != 4 or any(len(corner) != 2 for corner in corners):
         raise BadInput(f"this view needs the scene's four corners (x, y) in the photograph, got {len(corners)}")
     points = np.array(corners, np.float64)
+    if not (np.isfinite(points).all() and _convex(points)):
+        raise BadInput(f"expected four corners of a convex area, in order around it, got {corners}")
+    return points
+
+
+def _convex(points: npt.NDArray[np.float64]) -> bool:
+    """Whether a walk around the points turns the same way at each of them."""
     sides = np.roll(points, -1, axis=0) - points
     after = np.roll(sides, -1, axis=0)
     turns = sides[:, 0] * after[:, 1] - sides[:, 1] * after[:, 0]
-    if not np.isfinite(points).all() or not ((turns > 0).all() or (turns < 0).all()):
-        raise BadInput(f"expected four corners of a convex area, in order around it, got {corners}")
-    return points
+    return bool((turns > 0).all() or (turns < 0).all())
 
 
 VIEWS: Dict[str, View] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import shutil
 import socket
@@ -14,10 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from device_agents.errors import DeviceError, MissingExtra, TimedOut, Unreachable
+from device_agents.errors import DeviceError, MissingExtra, TimedOut, Unauthorised, Unreachable
 from hostctl import adb_client
 from hostctl.adb_client import ServerSocket, host_request
-from hostctl.transport import Output
+from hostctl.adb_streams import stream_exec, stream_shell_v2
+from hostctl.transport import Output, Stream
 
 # Becomes the program, and ends it when standard input ends: that pipe's other end dies with its owner, even by SIGKILL.
 GUARDED = 'exec 3<&0; (read -r _ <&3; kill $$ 2>/dev/null) & exec "$0" "$@" 3<&- </dev/null'
@@ -26,6 +28,8 @@ START_ATTEMPTS = 3
 POLL_S = 0.05
 STALL_TIMEOUT_S = 20.0  # a transfer may take long, but not so long without a byte
 REVIVE_TIMEOUT_S = 8.0
+USB_PORT = "usb:"
+USB_PHONE = re.compile(r"(?m)^(\S+)\s+(\S.*?)\s+(usb:\S+)")  # a line of `adb devices -l`
 
 
 def adb_program() -> str:
@@ -103,6 +107,11 @@ class AdbServer:
         lines = host_request(self.port, "host:devices", name="adb server", timeout_s=START_TIMEOUT_S).splitlines()
         return dict(line.split("\t", 1) for line in lines if "\t" in line)
 
+    def ports(self) -> list[tuple[str, str, str]]:
+        """Give serial, USB port ("usb:1-2") and state of each phone on USB; two phones may have one serial."""
+        text = host_request(self.port, "host:devices-l", name="adb server", timeout_s=START_TIMEOUT_S)
+        return [(serial, port, state) for serial, state, port in USB_PHONE.findall(text)]
+
     def ask(self, request: str, *, name: str, timeout_s: float) -> str:
         """Ask the server something, such as "host:version", and give its text."""
         return host_request(self.port, request, name=name, timeout_s=timeout_s)
@@ -158,11 +167,35 @@ def reverse(server: AdbServer, serial: str, phone_port: int, host_port: int, *, 
         return int(device.text()) if phone_port == 0 else phone_port
 
 
+def reversed_ports(server: AdbServer, serial: str, *, name: str = "") -> dict[int, int]:
+    """Give the phone's ports that lead to ports of this host, and to which."""
+    with ServerSocket(server.port, name=name or serial, limit_s=10) as device:
+        device.ask(f"host:transport:{serial}")
+        device.ask("reverse:list-forward")  # the one of its family that the phone answers without an OKAY
+        lines = [line.split() for line in device.text().splitlines()]
+    ends = [line[-2:] for line in lines if len(line) >= 2 and all(end.startswith("tcp:") for end in line[-2:])]
+    return {int(here[4:]): int(there[4:]) for here, there in ends if here[4:].isdigit() and there[4:].isdigit()}
+
+
+def unreverse(server: AdbServer, serial: str, phone_port: int, *, name: str = "") -> None:
+    """End what reverse() has begun; no complaint if the phone, or its listener, is gone."""
+    name = name or serial
+    try:
+        with ServerSocket(server.port, name=name, limit_s=10) as device:
+            device.ask(f"host:transport:{serial}")
+            device.ask(f"reverse:killforward:tcp:{phone_port}")
+            device.expect_okay("reverse:killforward")
+    except Unreachable as problem:
+        if "not found" not in str(problem):
+            raise
+
+
 class AdbTransport:
     """Transport to one phone through an adb server. Calls from several threads are independent of each other.
 
     On phones without the shell protocol (before Android 7) standard error comes mixed into standard output. After the
-    connection broke, or an answer did not come, the next call first connects again (for phones with an address).
+    connection broke, or an answer did not come, the next call first connects again (for phones with an address); it
+    raises Unauthorised if another phone answers there then.
     """
 
     def __init__(
@@ -173,6 +206,7 @@ class AdbTransport:
         self._server = server
         self._stall_timeout_s = stall_timeout_s
         self._features: frozenset[str] = frozenset()
+        self._phone = ""  # the serial number that the phone itself told at first
         self._ready = False  # connected, and its features known
         self._stuck = False  # an answer did not come: the connection may be dead, and the server not know it
 
@@ -183,6 +217,14 @@ class AdbTransport:
             if "shell_v2" in self._features:
                 return adb_client.run_shell_v2(device, line)
             return adb_client.run_exec(device, line)
+
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        """Run a command and give its output as it comes; the phone ends it when its connection closes."""
+        line = shlex.join(command)
+        with self._device(timeout_s) as device:
+            if "shell_v2" in self._features:
+                return (yield from stream_shell_v2(device, line))
+            return (yield from stream_exec(device, line))
 
     def push(self, local: Path, remote: str) -> None:
         """Copy a file onto the phone, which makes the folders; raises CommandFailed with the phone's reason."""
@@ -216,19 +258,39 @@ class AdbTransport:
 
     def _get_ready(self, limit_s: float) -> None:
         known = self._server.devices().get(self.serial) == "device" and not self._stuck
-        if not known and ":" in self.serial:
+        if not known and _on_network(self.serial):
             disconnect(self._server, self.serial)  # else the server waits some seconds before it tries again
             connect(self._server, self.serial, timeout_s=min(limit_s, REVIVE_TIMEOUT_S), name=self.name)
         words = self._server.ask(f"host-serial:{self.serial}:features", name=self.name, timeout_s=limit_s)
         self._features = frozenset(words.split(","))
+        self._know_again(limit_s)
         self._ready, self._stuck = True, False
+
+    def _know_again(self, limit_s: float) -> None:
+        """Raise Unauthorised if this is not the phone that was there at first: addresses and ports are given anew."""
+        with ServerSocket(self._server.port, name=self.name, limit_s=limit_s) as device:
+            device.ask(f"host:transport:{self.serial}")
+            run = adb_client.run_shell_v2 if "shell_v2" in self._features else adb_client.run_exec
+            told = run(device, "getprop ro.serialno").text.strip()
+        if self._phone and told != self._phone:
+            raise Unauthorised(
+                f"{self.name}: expected the phone that was at {self.serial} before, got another one, which was left "
+                "alone; connect the right one, or correct the lab file"
+            )
+        self._phone = told
 
 
 def _not_ready(server: AdbServer, address: str, name: str, limit_s: float) -> DeviceError | None:
     """Try once to get a phone connected; give why it is not ready yet, or None; raises Unreachable if hopeless."""
     try:
-        known = server.devices()
-        if ":" in address and address not in known:
+        ports = [] if _on_network(address) else server.ports()
+        known = server.devices() | {port: state for _, port, state in ports}
+        if len(twins := [port for serial, port, _ in ports if serial == address]) > 1:
+            raise Unreachable(
+                f"{name}: expected one phone with serial '{address}', got {len(twins)}; name the one that is meant by "
+                f'its USB port: serial = "{twins[0]}" or "{twins[1]}" (`adb devices -l` shows which is which)'
+            )
+        if _on_network(address) and address not in known:
             # The text is no verdict, "failed to authenticate" may be followed by a phone that is ready; refusals are.
             words = server.ask(f"host:connect:{address}", name=name, timeout_s=limit_s)
             if any(hopeless in words for hopeless in ("refused", "resolve", "not known", "bad port")):
@@ -243,6 +305,10 @@ def _not_ready(server: AdbServer, address: str, name: str, limit_s: float) -> De
     except TimedOut as problem:
         return problem
     return _complaint(known[address], name)
+
+
+def _on_network(serial: str) -> bool:
+    return ":" in serial and not serial.startswith(USB_PORT)
 
 
 def _complaint(state: str, name: str) -> DeviceError | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import socket
 import struct
 import time
@@ -17,6 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut, Unauthorised, Unreachable
+from hostctl.bounds import TRANSFER_TIMEOUT_S, check_file, check_output, gathered
 from hostctl.transport import Output
 
 if TYPE_CHECKING:
@@ -28,7 +30,9 @@ SYNC_HEADER = struct.Struct("<4sI")
 CHUNK = 64 * 1024  # the largest block of data that a phone may send
 BUFFER = 4 * CHUNK
 FILE_MODE = 0o100644
+LONGEST_REQUEST = 0xFFFF  # its length stands before it as four hexadecimal digits
 EXIT_MARK = b"instability-exit:"
+LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
 
 
 class _Incoming(io.RawIOBase):
@@ -39,7 +43,7 @@ class _Incoming(io.RawIOBase):
         self._connection = connection
         self._limit_s = limit_s
         self._renew = renew
-        self._deadline = time.monotonic() + limit_s
+        self._deadline = time.monotonic() + (TRANSFER_TIMEOUT_S if renew else limit_s)
 
     def readable(self) -> bool:
         """It is: what the buffer in front of it asks."""
@@ -57,7 +61,8 @@ class _Incoming(io.RawIOBase):
 
     def settle(self) -> None:
         """Let the next wait of the socket last until the deadline; raises TimedOut if it has passed."""
-        left = self._limit_s if self._renew else self._deadline - time.monotonic()
+        left = self._deadline - time.monotonic()
+        left = min(left, self._limit_s) if self._renew else left
         if left <= 0:
             raise self.late()
         self._connection.settimeout(left)
@@ -71,7 +76,7 @@ class ServerSocket:
     """One connection to the adb server with a deadline; a context manager.
 
     Raises Unreachable, Unauthorised or TimedOut, each beginning with ``name``. ``limit_s`` is the time for everything,
-    or, with ``renew``, the longest time without a byte.
+    or, with ``renew``, the longest time without a byte, and TRANSFER_TIMEOUT_S that for everything.
     """
 
     def __init__(self, port: int, *, name: str, limit_s: float, renew: bool = False) -> None:
@@ -93,8 +98,10 @@ class ServerSocket:
         self._socket.close()
 
     def ask(self, request: str) -> None:
-        """Make a request and wait for its OKAY."""
+        """Make a request and wait for its OKAY; raises BadInput for one so long that the server would do a part of it."""
         encoded = request.encode("utf-8", "surrogateescape")
+        if len(encoded) > LONGEST_REQUEST:
+            raise BadInput(f"{self.name}: expected a command of at most {LONGEST_REQUEST} bytes, got {len(encoded)}")
         self.send(f"{len(encoded):04x}".encode() + encoded)
         self.expect_okay(request)
 
@@ -107,8 +114,13 @@ class ServerSocket:
             raise Unreachable(f"{self.name}: expected OKAY to '{request[:60]}', got {word!r}")
 
     def text(self) -> str:
-        """Read a text with its length of four hexadecimal digits before it."""
-        return self.receive(int(self.receive(4), 16)).decode("utf-8", "replace")
+        """Read a text with its length of four hexadecimal digits before it; raises the error of a FAIL in its place."""
+        length = self.receive(4)
+        if length == b"FAIL":  # pairing says OKAY to the request and fails after it
+            raise refusal(self.name, self.text())
+        if not LENGTH.fullmatch(length):
+            raise Unreachable(f"{self.name}: expected the length of an answer, got {length!r}")
+        return self.receive(int(length, 16)).decode("utf-8", "replace")
 
     def send(self, data: bytes) -> None:
         """Send bytes."""
@@ -133,8 +145,12 @@ class ServerSocket:
             raise self._broke()
 
     def receive_rest(self) -> bytes:
-        """Receive until the other side closes."""
-        return self._reader.read()
+        """Receive until the other side closes; raises DeviceError if that is more than an output may be."""
+        return gathered(iter(lambda: self.receive_some(CHUNK), b""), name=self.name)
+
+    def receive_some(self, size: int) -> bytes:
+        """Receive what is there, at most so many bytes; waits for one; b"" at the end."""
+        return self._reader.read1(size)
 
     def _broke(self) -> Unreachable:
         return Unreachable(f"{self.name}: the connection broke in the middle of an answer")
@@ -177,8 +193,9 @@ def run_shell_v2(server: ServerSocket, line: str) -> Output:
     streams = {STDOUT: bytearray(), STDERR: bytearray()}
     while True:
         kind, size = PACKET.unpack(server.receive(PACKET.size))
+        check_output(size + sum(map(len, streams.values())), name=server.name)  # the size is the phone's word
         data = server.receive(size)
-        if kind == EXIT:
+        if kind == EXIT and data:
             return Output(bytes(streams[STDOUT]), bytes(streams[STDERR]), data[0])
         if kind in streams:
             streams[kind] += data
@@ -199,7 +216,7 @@ def receive_file(server: ServerSocket, remote: str, local: Path) -> None:
     server.ask("sync:")
     path = remote.encode("utf-8", "surrogateescape")
     server.send(SYNC_HEADER.pack(b"RECV", len(path)) + path)
-    view = memoryview(bytearray(CHUNK))
+    view, received = memoryview(bytearray(CHUNK)), 0
     with local.open("wb") as file:
         while True:
             word, size = SYNC_HEADER.unpack(server.receive(SYNC_HEADER.size))
@@ -207,6 +224,8 @@ def receive_file(server: ServerSocket, remote: str, local: Path) -> None:
                 break
             if word != b"DATA" or size > CHUNK:
                 raise _sync_failure(server, word, size, f"cannot pull {remote}")
+            received += size
+            check_file(received, name=server.name, remote=remote)
             server.receive_into(view[:size])
             file.write(view[:size])
     server.send(SYNC_HEADER.pack(b"QUIT", 0))

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import base64
+import io
 import os
 import shlex
 import socket
 import struct
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, Any
 
-from device_agents.errors import BadInput, CommandFailed, MissingExtra, TimedOut, Unauthorised, Unreachable
+from device_agents.errors import BadInput, CommandFailed, DeviceError, MissingExtra, TimedOut, Unauthorised, Unreachable
 from hostctl.adb_client import EXIT_MARK
-from hostctl.transport import Output
+from hostctl.adb_streams import with_status, without_status
+from hostctl.bounds import TRANSFER_TIMEOUT_S, check_file, check_output
+from hostctl.transport import Output, Stream
 
 try:
     from adb_shell import exceptions as theirs
@@ -64,6 +69,23 @@ class WholeSocket(TcpTransport):  # type: ignore[misc]
         return len(data)
 
 
+class _Kept(io.BytesIO):
+    """What adb-shell (0.4.4) takes for its own buffer: bytes go on into a file, no more and no longer than allowed."""
+
+    def __init__(self, file: IO[bytes], *, name: str, remote: str) -> None:
+        super().__init__()
+        self._file, self._name, self._remote, self._size = file, name, remote, 0
+        self._until = time.monotonic() + TRANSFER_TIMEOUT_S
+
+    def write(self, data: Any) -> int:
+        """Take some bytes; raises DeviceError for too many, TimeoutError when the file's time is over."""
+        self._size += len(data)
+        check_file(self._size, name=self._name, remote=self._remote)
+        if time.monotonic() > self._until:
+            raise TimeoutError("the file's time is over")
+        return self._file.write(data)
+
+
 class AdbShellTransport:
     """Commands and files over one connection of our own, at "host:port"; one call at a time, others wait.
 
@@ -94,15 +116,33 @@ class AdbShellTransport:
 
     def run(self, command: Sequence[str], *, timeout_s: float) -> Output:
         """Run a command; each word is quoted, so that the phone's shell sees exactly these words."""
-        line = f"{shlex.join(command)}; echo {EXIT_MARK.decode()}$?"
+        line, until, data = with_status(shlex.join(command)).encode(), time.monotonic() + timeout_s, bytearray()
         with self._connected(timeout_s) as device:
-            data = device.exec_out(
-                line, decode=False, transport_timeout_s=timeout_s, read_timeout_s=timeout_s, timeout_s=timeout_s
-            )
+            # Its public call gathers without a limit (0.4.4).
+            for piece in _until(device._streaming_service(b"exec", line, timeout_s, timeout_s, decode=False), until):
+                data += piece
+                check_output(len(data), name=self.name)
             output, mark, status = bytes(data).rpartition(EXIT_MARK)
-            if not mark:
+            if not mark or not status.strip().isdigit():
                 raise ConnectionError("it broke before the command ended")
         return Output(output, b"", int(status))
+
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        """Run a command and give its output as it comes, over a connection of its own: other calls need not wait."""
+        until = time.monotonic() + timeout_s
+        with self._translated(timeout_s):
+            device = self._connect()
+            try:
+                # Its public streaming call asks for a terminal, which turns line ends over (0.4.4).
+                service = device._streaming_service(
+                    b"exec", with_status(shlex.join(command)).encode(), timeout_s, timeout_s, decode=False
+                )
+                status = yield from without_status(_until(service, until))
+            finally:
+                device.close()
+        if status is None:
+            raise Unreachable(f"{self.name}: the connection broke before the command ended")
+        return Output(b"", b"", status)
 
     def push(self, local: Path, remote: str) -> None:
         """Copy a file onto the phone; raises BadInput if it cannot be read, CommandFailed with the phone's reason."""
@@ -121,9 +161,13 @@ class AdbShellTransport:
         """Copy a file of the phone into ``local``, complete or absent; raises CommandFailed with the reason."""
         part = local.with_name(local.name + ".part")
         try:
-            with self._connected(self._stall_timeout_s, what=f"cannot pull {remote}") as device:
+            with (
+                self._connected(self._stall_timeout_s, what=f"cannot pull {remote}") as device,
+                part.open("wb") as file,
+            ):
+                kept = _Kept(file, name=self.name, remote=remote)
                 device.pull(
-                    remote, str(part), transport_timeout_s=self._stall_timeout_s, read_timeout_s=self._stall_timeout_s
+                    remote, kept, transport_timeout_s=self._stall_timeout_s, read_timeout_s=self._stall_timeout_s
                 )
             os.replace(part, local)
         finally:
@@ -141,20 +185,27 @@ class AdbShellTransport:
         """Give the connected device; whatever goes wrong becomes one of the kit's errors and ends the connection."""
         with self._lock:
             try:
-                if self._device is None:
-                    self._device = self._connect()
-                yield self._device
-            except REFUSED as problem:
+                with self._translated(timeout_s, what=what):
+                    if self._device is None:
+                        self._device = self._connect()
+                    yield self._device
+            except DeviceError:
                 self.close()
-                raise CommandFailed(f"{self.name}: {what}: {_reason(problem)}") from problem
-            except LATE as problem:
-                self.close()
-                raise TimedOut(
-                    f"{self.name}: expected an answer within {timeout_s:g} s, got none; is the phone frozen?"
-                ) from problem
-            except BROKEN as problem:
-                self.close()
-                raise Unreachable(f"{self.name}: the connection was refused or broke: {problem}") from problem
+                raise
+
+    @contextmanager
+    def _translated(self, timeout_s: float, *, what: str = "") -> Iterator[None]:
+        """Turn adb-shell's exceptions into the kit's errors."""
+        try:
+            yield
+        except REFUSED as problem:
+            raise CommandFailed(f"{self.name}: {what}: {_reason(problem)}") from problem
+        except LATE as problem:
+            raise TimedOut(
+                f"{self.name}: expected an answer within {timeout_s:g} s, got none; is the phone frozen?"
+            ) from problem
+        except BROKEN as problem:
+            raise Unreachable(f"{self.name}: the connection was refused or broke: {problem}") from problem
 
     def _connect(self) -> AdbDevice:
         """Connect and authenticate; raises Unauthorised if the phone asks its owner and nobody answers in time."""
@@ -195,6 +246,14 @@ def _signer(keys: Path) -> PythonRSASigner:
                 os.link(fresh, path)
     public = base64.b64encode(encode_pubkey(str(path))) + b" instability-kit@host"
     return PythonRSASigner(pub=public, priv=path.read_bytes())
+
+
+def _until(pieces: Iterable[bytes], until: float) -> Iterator[bytes]:
+    """Give the pieces; raises TimeoutError for one that comes after a time of time.monotonic."""
+    for piece in pieces:
+        if time.monotonic() > until:
+            raise TimeoutError("the command's time is over")
+        yield bytes(piece)
 
 
 def _reason(problem: Exception) -> str:

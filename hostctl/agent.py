@@ -9,18 +9,23 @@ import os
 import secrets
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import device_agents
+from capture.raw import RAW_SUFFIXES
 from device_agents.errors import CommandFailed, DeviceError
 from device_agents.predict import Job, hash_file, write_job
-from device_agents.records import Prediction, from_dict
+from device_agents.records import Prediction
 from device_agents.sidecar import read_labels
+from hostctl.agent_checks import MOST_FILES, checked_answer, checked_machine, checked_shot
+from hostctl.lines import lines_of
 from hostctl.shutter import RemoteFile
 from hostctl.transport import Output, Transport
+from hostctl.web_checks import Asked
 
+Lines = Generator[bytes, None, Output]
 FOLDER = "instability-agent"  # under the home folder of the user on the device
 MAIN = '"""Start the agent."""\nfrom device_agents.__main__ import main\n\nraise SystemExit(main())\n'
 # The oldest time that a zip can hold: the same sources give the same bytes on every machine and day.
@@ -29,6 +34,8 @@ COMMAND_TIMEOUT_S = 60.0
 START_TIMEOUT_S, PREDICTION_TIMEOUT_S = 120.0, 10.0
 KEPT_FILES = 256  # of models and pictures on a device, so that a long study does not fill its card
 KEPT_SHOTS = 64
+SETTINGS = ("exposure_s", "f_number", "iso")
+MOST_SETTING = 1e7
 ERROR_LINES = 5
 
 
@@ -87,11 +94,15 @@ class Agent:
         return True
 
     def info(self) -> dict[str, Any]:
-        """What the device says of itself: the fields of device_agents.machine.Machine."""
+        """What the device says of itself: the fields of device_agents.machine.Machine, and what agent that was."""
         found = list(_objects(self.call(["info"], timeout_s=COMMAND_TIMEOUT_S).text))
         if len(found) != 1:
             raise DeviceError(f"{self.name}: expected one line of info from the agent, got {len(found)}")
-        return found[0]
+        return {
+            **checked_machine(found[0], name=self.name),
+            "agent_sha256": hash_file(self._zip),
+            "agent_python": self._python,
+        }
 
     def runtime_version(self, runtime: str) -> str:
         """The version of a runtime on the device; raises DeviceError listing those there are if it has it not."""
@@ -105,13 +116,14 @@ class Agent:
 
     def call(self, words: Sequence[str], *, timeout_s: float) -> Output:
         """Run one of the agent's commands; raises CommandFailed with the agent's own words if it ends badly."""
-        output = self._started(words, timeout_s=timeout_s)
+        lines: list[bytes] = []
+        output = _gathered(self._lines(words, timeout_s=timeout_s), lines)
         if output.exit_code:
             raise CommandFailed(self._ended(words[0], output))
-        return output
+        return Output(b"\n".join(lines), output.stderr, output.exit_code)
 
     def predict(self, job: Job) -> Iterator[Prediction]:
-        """Predict a job of this machine's files on the device: sends what is not there yet, gives what comes back.
+        """Predict a job of this machine's files on the device: sends what is not there, gives each answer as it comes.
 
         Lines that are no predictions (a library's greeting) are passed over. Raises CommandFailed with the last lines
         of its standard error if the agent dies, after the predictions that it had made; DeviceError if it leaves some
@@ -120,27 +132,23 @@ class Agent:
         names = _names_on_device(job)
         self._send_files({name: Path(path) for path, name in names.items()})
         remote_job = self._send_job(_on_device(job, names))
-        asked = {(one.picture, environment.environment) for one in job.pictures for environment in job.environments}
+        asked = Asked.of(job, _labels(job))
+        left = set(asked.cells)
+        lines = self._lines(["predict", remote_job], timeout_s=START_TIMEOUT_S + PREDICTION_TIMEOUT_S * len(left))
         try:
-            output = self._started(
-                ["predict", remote_job], timeout_s=START_TIMEOUT_S + PREDICTION_TIMEOUT_S * len(asked)
-            )
+            output = yield from _answers(lines, asked, left, name=self.name)
         finally:
+            lines.close()
             self.transport.run(["rm", "-f", remote_job], timeout_s=COMMAND_TIMEOUT_S)
-        for values in _objects(output.text):
-            prediction = from_dict(Prediction, values)
-            answered = (prediction.picture, prediction.environment)
-            if answered not in asked:
-                raise DeviceError(f"{self.name}: expected one answer to each question, got another for {answered}")
-            asked.remove(answered)
-            yield prediction
         if output.exit_code:
             raise CommandFailed(self._ended("predict", output))
-        if asked:
-            raise DeviceError(f"{self.name}: the agent left out {len(asked)} predictions, such as {min(asked)}")
+        if left:
+            raise DeviceError(f"{self.name}: the agent left out {len(left)} predictions, such as {min(left)}")
 
-    def _started(self, words: Sequence[str], *, timeout_s: float) -> Output:
-        return self.transport.run([self._python, self._remote_zip, *words], timeout_s=timeout_s)
+    def _lines(self, words: Sequence[str], *, timeout_s: float) -> Lines:
+        """Run one of the agent's commands; the lines of its output as they come."""
+        stream = self.transport.stream([self._python, self._remote_zip, *words], timeout_s=timeout_s)
+        return lines_of(stream, name=self.name)
 
     def _ended(self, command: str, output: Output) -> str:
         lines = output.stderr.decode("utf-8", "replace").strip().splitlines()[-ERROR_LINES:]
@@ -193,9 +201,14 @@ class AgentShutter:
         # The agent gives up by itself and says why; the transport waits a little longer, so as to hear it.
         output = self._agent.call(words, timeout_s=timeout_s + COMMAND_TIMEOUT_S)
         files = [self._file(values, stem) for values in _objects(output.text)]
-        if not files:
-            raise DeviceError(f"{self._agent.name}: expected a photograph from the agent, got no file")
-        return sorted(files, key=lambda file: (file.path.endswith(".dng"), file.path))
+        if not 1 <= len(files) <= MOST_FILES:
+            got = f"{len(files)} files" if files else "no file"
+            raise DeviceError(f"{self._agent.name}: expected a photograph from the agent, got {got}")
+        if len({file.path.lower() for file in files}) < len(files):
+            raise DeviceError(
+                f"{self._agent.name}: expected files of different kinds, got {[one.path for one in files]}"
+            )
+        return sorted(files, key=lambda file: (PurePosixPath(file.path).suffix in RAW_SUFFIXES, file.path))
 
     def release(self) -> None:
         """Remove the photographs that are still on the device."""
@@ -203,10 +216,16 @@ class AgentShutter:
 
     def _file(self, values: dict[str, Any], stem: str) -> RemoteFile:
         """A file that the agent wrote; only its name is taken, so no device can point to a place outside its folder."""
-        name, size = PurePosixPath(str(values.get("path", ""))).name, values.get("size")
-        if not name.startswith(f"{stem}.") or not isinstance(size, int):
-            raise DeviceError(f"{self._agent.name}: expected the path and size of a file {stem}.*, got {values}")
-        return RemoteFile(f"{self._folder}/{name}", size)
+        name, size = checked_shot(values, stem=stem, device=self._agent.name)
+        return RemoteFile(f"{self._folder}/{name}", size, _settings(values.get("settings")))
+
+
+def _settings(found: Any) -> tuple[tuple[str, float], ...]:
+    """The camera's settings among what an agent says: those that are known, and are numbers."""
+    if not isinstance(found, dict):
+        return ()
+    told = ((name, found.get(name)) for name in SETTINGS)
+    return tuple((name, float(one)) for name, one in told if isinstance(one, (int, float)) and 0 < one < MOST_SETTING)
 
 
 def _names_on_device(job: Job) -> dict[str, str]:
@@ -217,19 +236,55 @@ def _names_on_device(job: Job) -> dict[str, str]:
 
 def _on_device(job: Job, names: dict[str, str]) -> Job:
     """The same job with the device's paths, relative to the agent's folder, and with its labels inside."""
-    labels = job.labels
-    if labels is None and job.sidecar.labels:
-        labels = read_labels(Path(job.model).parent / job.sidecar.labels)
+    labels = _labels(job)
     pictures = tuple(dataclasses.replace(one, file=f"files/{names[one.file]}") for one in job.pictures)
     return dataclasses.replace(job, model=f"files/{names[job.model]}", pictures=pictures, labels=labels)
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects among a program's lines; libraries write greetings and warnings between them."""
-    for line in text.splitlines():
+def _labels(job: Job) -> tuple[str, ...] | None:
+    if job.labels is None and job.sidecar.labels:
+        return read_labels(Path(job.model).parent / job.sidecar.labels)
+    return job.labels
+
+
+def _answers(
+    lines: Lines, asked: Asked, left: set[tuple[str, str]], *, name: str
+) -> Generator[Prediction, None, Output]:
+    """The predictions among the lines as they come, each of them taken off ``left``; then the command's Output."""
+    while True:
         try:
-            values = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # a result cut short counts as left out, which its reader notices
-        if isinstance(values, dict):
-            yield values
+            values = _object(next(lines))
+        except StopIteration as end:
+            output: Output = end.value
+            return output
+        if values is None:
+            continue
+        prediction = checked_answer(values, asked, name=name)
+        answered = (prediction.picture, prediction.environment)
+        if answered not in left:
+            raise DeviceError(f"{name}: expected one answer to each question, got another for {answered}")
+        left.remove(answered)
+        yield prediction
+
+
+def _gathered(lines: Lines, into: list[bytes]) -> Output:
+    while True:
+        try:
+            into.append(next(lines))
+        except StopIteration as end:
+            output: Output = end.value
+            return output
+
+
+def _objects(text: str) -> list[dict[str, Any]]:
+    found = (_object(line.encode()) for line in text.splitlines())
+    return [values for values in found if values is not None]
+
+
+def _object(line: bytes) -> dict[str, Any] | None:
+    """The JSON object in a line; None for what else is there, such as a greeting of a library."""
+    try:
+        values = json.loads(line)
+    except (ValueError, RecursionError):  # no JSON, a number of thousands of digits, brackets without end
+        return None  # a result cut short counts as left out, which its reader notices
+    return values if isinstance(values, dict) else None

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from analysis.store import Run
-from device_agents.errors import BadInput, DeviceError
+from device_agents.errors import BadInput
 from device_agents.predict import default_environment
-from hostctl.batch_devices import AgentWorker, parse_devices, shared_among
+from device_agents.records import Environment
+from hostctl.batch_crew import Crew, crew_of_lab, crew_of_pool, lab_groups
 from hostctl.batch_rows import Limits, Matrix, Network, Row
 from hostctl.batch_text import write_junit
 from hostctl.batch_work import PATIENCE_S
 from hostctl.file_runs import run_of_files
-from hostctl.holding import FOLDER, held, identity
-from hostctl.lab import Lab, read_lab
+from hostctl.lab import read_lab
 from hostctl.label_names import keep_names
 from hostctl.model_notes import keep_model
 from hostctl.prepared import as_prepared
 from hostctl.printing import Progress, silent
+from hostctl.web_predictor import in_page
 
 AS_GIVEN = "as given"
 
@@ -33,9 +35,11 @@ class Request:
 
     models: tuple[str, ...]
     scenes: Path
-    lab: Path
+    lab: Path | None
     devices: str
     out: Path | None = None
+    pool: str = ""
+    security: Mapping[str, str] = field(default_factory=dict)
     precision: str = ""
     calibration: Path | None = None
     sidecar: Path | None = None
@@ -49,38 +53,24 @@ class Request:
 
 
 def batch(request: Request, *, progress: Progress = silent) -> dict[str, Any]:
-    """Predict pictures on devices of a lab; keys: run, status, exit_code, rows, devices, attempts, wall_s, junit.
+    """Predict pictures on devices of a lab or a pool.
 
-    Devices are held meanwhile (hostctl.holding), and what is in the run already is not made again. Raises BadInput for
-    a wrong request, DeviceError where devices are held by another command for longer than ``wait_s``.
+    Keys of the result: run, status, exit_code, rows, devices, attempts, wall_s, junit. Devices are held meanwhile, and
+    what is in the run already is not made again. Raises BadInput for a wrong request, DeviceError where devices are
+    held by another command for longer than ``wait_s``.
     """
-    from hostctl.laboratory import opened, state_folder
-
     _check(request)
     started = time.monotonic()
-    lab = read_lab(request.lab)
-    groups = parse_devices(request.devices, lab)
-    identities = {device.name: identity(device, lab) for device in lab.devices}
-    wants = [(group.count, {name: identities[name] for name in group.devices}) for group in groups]
     with run_of_files(request.scenes, request.out, name="batch") as run:
         networks = _networks(request, run, progress)
-        name, place = f"instability batch into {run.folder}", state_folder() / FOLDER
-        said = partial(progress, "devices", 0, 0)
-        with held(wants, name=name, folder=place, wait_s=request.wait_s, said=said) as taken:
-            shared = shared_among(groups, taken)
-            pools = {group.name: group.devices for group in groups if not group.each}
-            names = [device for devices in shared.values() for device in devices]
-            with opened(_without_screen(lab), folder=run.folder / "lab", waiting=None, names=names) as laboratory:
-                agents = [AgentWorker(one.agent) for one in laboratory.devices if one.agent is not None]
-                known, lost = _prepared(run, agents, laboratory.failures)
-                workers = [one for one in agents if one.name in known]
-                rows = [
-                    Row(group, network, tuple(devices), pools.get(group, tuple(devices)))
-                    for group, devices in shared.items()
-                    for network in networks
-                ]
-                limits = Limits(request.retries, request.shard_timeout_s, request.patience_s)
-                found = Matrix(run, rows, known, lost=lost, progress=progress).work(workers, limits)
+        with _crew(request, run, progress) as crew:
+            rows = [
+                Row(group, network, tuple(devices), tuple(crew.pools.get(group, devices)), _own(crew, network))
+                for group, devices in crew.shared.items()
+                for network in networks
+            ]
+            limits = Limits(request.retries, request.shard_timeout_s, request.patience_s)
+            found = Matrix(run, rows, crew.runtimes, lost=crew.lost, progress=progress).work(crew.workers, limits)
     result = {"run": str(run.folder), **found, "wall_s": round(time.monotonic() - started, 2)}
     junit = request.junit or run.folder / "report" / "junit.xml"
     write_junit(junit, result)
@@ -93,11 +83,18 @@ def _check(request: Request) -> None:
             raise BadInput(f"{what}: expected 0 or more, got {value:g}")
     if request.shard_timeout_s < 0:
         raise BadInput(f"--shard-timeout: expected seconds, or 0 for no limit, got {request.shard_timeout_s:g}")
+    if (request.lab is None) != bool(request.pool):
+        raise BadInput("expected --lab FILE or --pool ADDRESS, one of them")
+    if request.lab:  # before a run is made for it
+        lab_groups(read_lab(request.lab), request.devices)
 
 
-def _without_screen(lab: Lab) -> Lab:
-    """The lab with its display on any free port: nobody looks at it, and another command may have the lab's own."""
-    return replace(lab, display=replace(lab.display, port=0))
+def _crew(request: Request, run: Run, progress: Progress) -> AbstractContextManager[Crew]:
+    """Who does the work: devices of the lab, or of the pool."""
+    given: dict[str, Any] = {"run": run, "wait_s": request.wait_s, "progress": progress}
+    if request.lab is None:
+        return crew_of_pool(request.pool, request.devices, security=request.security, **given)
+    return crew_of_lab(read_lab(request.lab), request.devices, **given)
 
 
 def _networks(request: Request, run: Run, progress: Progress) -> list[Network]:
@@ -131,22 +128,6 @@ def _networks(request: Request, run: Run, progress: Progress) -> list[Network]:
     return found
 
 
-def _prepared(
-    run: Run, agents: Sequence[AgentWorker], failures: Mapping[str, str]
-) -> tuple[dict[str, Mapping[str, str]], dict[str, str]]:
-    """Ask every device what it is; gives the runtimes of those that answer, and why the others do not."""
-    from hostctl.device import clock_offset_s
-
-    known: dict[str, Mapping[str, str]] = {}
-    lost = dict(failures)
-    for worker in agents:
-        try:
-            worker.agent.install()
-            info = worker.agent.info()
-            run.add_device(worker.name, info, clock_offset_s(worker.agent.transport))
-            known[worker.name] = {str(name): str(version) for name, version in dict(info["runtimes"]).items()}
-        except DeviceError as problem:
-            lost[worker.name] = str(problem)
-    for name, reason in lost.items():
-        run.add_failure(f"batch: {name}", reason)
-    return known, lost
+def _own(crew: Crew, network: Network) -> dict[str, Environment]:
+    """The network's environment for those devices that have another one, which are the pages."""
+    return {page: in_page(network.environment) for page in crew.pages}

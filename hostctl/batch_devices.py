@@ -1,24 +1,16 @@
-"""The devices of a batch: which are asked for, who may share whose work, and a worker for each that is in reach."""
+"""The devices of a batch: which are asked for, who may share whose work, and what is asked of each."""
 
 from __future__ import annotations
 
-import copy
 import re
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-from device_agents.errors import BadInput, CommandFailed, DeviceError, pick
+from device_agents.errors import BadInput, pick
 from device_agents.predict import Job
 from device_agents.records import Prediction
-from hostctl.lab import Lab
-from hostctl.transport import Output, Transport
-
-if TYPE_CHECKING:
-    from hostctl.agent import Agent
 
 ALIVE_S = 10.0
 LAST_WORDS_S = 5.0  # for what must be tidied up on the device after its time is over
@@ -26,7 +18,7 @@ ANY, EACH = "any", "each"
 
 
 class Worker(Protocol):
-    """What a batch asks of a device."""
+    """What a batch asks of a device; any hostctl.predictor.Predictor is one."""
 
     @property
     def name(self) -> str:
@@ -34,7 +26,7 @@ class Worker(Protocol):
         ...
 
     def predict(self, job: Job, *, limit_s: float) -> Iterator[Prediction]:
-        """Give the job's predictions as Agent.predict does, within limit_s seconds (0: no limit), else TimedOut."""
+        """Give the job's predictions as Predictor.predict does, within limit_s seconds (0: no limit), else TimedOut."""
         ...
 
     def alive(self) -> bool:
@@ -52,19 +44,20 @@ class Group:
     each: bool = False
 
 
-def parse_devices(text: str, lab: Lab) -> list[Group]:
+def parse_devices(text: str, predicts: Mapping[str, str]) -> list[Group]:
     """Read "any:2", "each:3", "pi", "pi+nano" or several of these with commas; raises BadInput with what is wrong.
 
-    A name is a device of the lab that predicts by its agent, "pi+nano" are two that share the work, "any:2" two of
-    those not named, "each:3" three of those not named that do all of it each.
+    ``predicts``: for each device there is who predicts its pictures. A name is a device that does so by its agent,
+    "pi+nano" are two that share the work, "any:2" two of those not named, "each:3" three of those not named that do all
+    of it each.
     """
-    agents = {device.name: device for device in lab.devices if device.predicts == "agent"}
+    agents = [name for name, who in predicts.items() if who == "agent"]
     words = [word.strip() for word in text.split(",") if word.strip()]
     named = [name for word in words if not _counted(word) for name in word.split("+")]
     for name in named:
-        settings = pick({one.name: one for one in lab.devices}, name, what="device of the lab")
+        who = pick(predicts, name, what="device")
         if name not in agents:
-            raise BadInput(f'device {name}: expected predicts = "agent", got predicts = "{settings.predicts}"')
+            raise BadInput(f'device {name}: expected predicts = "agent", got predicts = "{who}"')
     twice = [name for name, count in Counter(named).items() if count > 1]
     if not words or twice or sum(_counted(word) is not None for word in words) > 1:
         raise BadInput(
@@ -97,58 +90,3 @@ def shared_among(groups: Sequence[Group], taken: Sequence[Sequence[str]]) -> dic
     for group, devices in zip(groups, taken, strict=True):
         found |= {device: [device] for device in devices} if group.each else {group.name: list(devices)}
     return found
-
-
-@dataclass(frozen=True)
-class AgentWorker:
-    """A device of a lab that predicts through its agent."""
-
-    agent: Agent
-    clock: Callable[[], float] = time.monotonic
-
-    @property
-    def name(self) -> str:
-        """The device's name."""
-        return self.agent.name
-
-    def predict(self, job: Job, *, limit_s: float) -> Iterator[Prediction]:
-        """Predict a job on the device; a file that cannot be sent is the infrastructure's failure, not the agent's."""
-        limited = copy.copy(self.agent)
-        until = self.clock() + limit_s if limit_s else None
-        limited.transport = _Limited(self.agent.transport, self.agent.name, until, self.clock)
-        return limited.predict(job)
-
-    def alive(self) -> bool:
-        """Whether the device runs a command."""
-        try:
-            self.agent.transport.run(["ls", "-1", self.agent.folder], timeout_s=ALIVE_S)
-        except DeviceError:
-            return False
-        return True
-
-
-@dataclass(frozen=True)
-class _Limited:
-    """A transport whose commands together end at a time of the clock, but for a few seconds to tidy up."""
-
-    transport: Transport
-    name: str
-    until: float | None
-    clock: Callable[[], float]
-
-    def run(self, command: Sequence[str], *, timeout_s: float) -> Output:
-        if self.until is not None:
-            timeout_s = min(timeout_s, max(self.until - self.clock(), LAST_WORDS_S if command[0] == "rm" else 0.1))
-        return self.transport.run(command, timeout_s=timeout_s)
-
-    def push(self, local: Path, remote: str) -> None:
-        try:
-            self.transport.push(local, remote)
-        except CommandFailed as problem:  # a full card or a broken one; the model has not been asked anything yet
-            raise DeviceError(str(problem)) from problem
-
-    def pull(self, remote: str, local: Path) -> None:
-        self.transport.pull(remote, local)
-
-    def close(self) -> None:
-        self.transport.close()

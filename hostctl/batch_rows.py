@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +37,25 @@ class Network:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the matrix: a network, and the devices that share its pictures; ``machines`` may have made some."""
+    """A row of the matrix: a network, and the devices that share its pictures; ``machines`` may have made some.
+
+    ``own`` are the environments of devices that have another one than the network's, as a page has.
+    """
 
     group: str
     network: Network
     devices: tuple[str, ...]
     machines: tuple[str, ...]
+    own: Mapping[str, Environment] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
         """The row's name for people, and in the attempts."""
         return f"{self.group} | {self.network.model} | {self.network.precision}"
+
+    def environment(self, device: str) -> Environment:
+        """The environment that a device predicts in, without its machine and the runtime's version."""
+        return self.own.get(device, self.network.environment)
 
 
 @dataclass(frozen=True)
@@ -125,9 +133,9 @@ class Matrix:
         self._progress("devices", 0, 0, f"{device} is left out: {reason}")
 
     def _job(self, shard: Shard) -> Job:
-        network = self._rows[shard.row].network
-        version = self._runtimes[shard.device][network.environment.runtime]
-        environment = replace(network.environment, machine=shard.device, runtime_version=version)
+        network, wanted = self._rows[shard.row].network, self._rows[shard.row].environment(shard.device)
+        version = self._runtimes[shard.device][wanted.runtime]
+        environment = replace(wanted, machine=shard.device, runtime_version=version)
         if environment not in self._recorded:
             self._run.add_environment(environment)
             self._recorded.add(environment)
@@ -158,7 +166,7 @@ class Matrix:
     def _row(self, row: Row, count: Count, error: str) -> dict[str, Any]:
         mine = [one for one in self._now if one.row == row.name]
         reached = [name for name in row.devices if name in self._runtimes]
-        lacking = [f"{name} has no runtime {row.network.environment.runtime}" for name in reached]
+        lacking = [f"{name} has no runtime {row.environment(name).runtime}" for name in reached]
         lacking = [text for name, text in zip(reached, lacking, strict=True) if name not in self._able[row.name]]
         unreached = [f"{name}: {self._lost.get(name, 'out of reach')}" for name in row.devices if name not in reached]
         told = [f"{one.device}: {one.reason}" for one in mine if one.reason]
@@ -192,16 +200,15 @@ class Matrix:
 
 
 def _able(row: Row, runtimes: Mapping[str, Mapping[str, str]]) -> list[str]:
-    return [name for name in row.devices if row.network.environment.runtime in runtimes.get(name, {})]
+    return [name for name in row.devices if row.environment(name).runtime in runtimes.get(name, {})]
 
 
 def _environments(run: Run, row: Row) -> list[Environment]:
     """The run's environments in which one of the row's machines has predicted its network."""
-    wanted = row.network.environment
     return [
         one
         for one in run.environments()
-        if one.machine in row.machines and replace(one, machine="", runtime_version="") == wanted
+        if one.machine in row.machines and replace(one, machine="", runtime_version="") == row.environment(one.machine)
     ]
 
 

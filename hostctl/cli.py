@@ -14,6 +14,7 @@ from device_agents.errors import KitError
 from hostctl import (
     cli_batch,
     cli_causes,
+    cli_decoding,
     cli_devices,
     cli_diagnose,
     cli_findings,
@@ -22,11 +23,13 @@ from hostctl import (
     cli_mix,
     cli_models,
     cli_pictures,
+    cli_pool,
     cli_rack,
     cli_runs,
     cli_search,
     cli_train,
 )
+from hostctl.plain_words import plain
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 CUT_OFF = 141  # 128 + SIGPIPE
@@ -34,6 +37,8 @@ COMMANDS = (
     *cli_rack.COMMANDS,
     *cli_devices.COMMANDS,
     *cli_batch.COMMANDS,
+    *cli_pool.COMMANDS,
+    *cli_decoding.COMMANDS,
     *cli_models.COMMANDS,
     *cli_pictures.COMMANDS,
     *cli_findings.COMMANDS,
@@ -75,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KitError as problem:
         if options.verbose:
             raise
-        print(f"instability: {problem}", file=sys.stderr)
+        print(f"instability: {plain(str(problem))}", file=sys.stderr)
         return problem.exit_code
     except KeyboardInterrupt:
         print("instability: stopped; run the same command again to go on where it stopped", file=sys.stderr)

@@ -9,13 +9,16 @@ import argparse
 from pathlib import Path
 
 from hostctl.cli_command import Command, print_result
+from hostctl.cli_pool import tls_files, tls_options
 
 
 def _batch_options(parser: argparse.ArgumentParser) -> None:
     models = "a zoo model's name or a file; may be repeated"
     parser.add_argument("--model", action="append", required=True, metavar="MODEL", help=models)
     parser.add_argument("--scenes", type=Path, required=True, help="pictures to predict: a folder or a CSV")
-    parser.add_argument("--lab", type=Path, required=True, help="the lab file (TOML); devices with an agent take part")
+    parser.add_argument("--lab", type=Path, help="the lab file (TOML); devices with an agent take part")
+    parser.add_argument("--pool", default="", metavar="ADDRESS", help="a pool of other hosts' devices instead")
+    tls_options(parser)
     who = "any:N share the work, each:N do all of it each, a name does all of it, a+b share it; several with commas"
     parser.add_argument("--devices", required=True, metavar="any:N|NAME,...", help=who)
     parser.add_argument("--out", type=Path, help="the run's folder; an unfinished run there goes on")
@@ -46,6 +49,8 @@ def _run_batch(options: argparse.Namespace) -> int:
         models=tuple(options.model),
         scenes=options.scenes,
         lab=options.lab,
+        pool=options.pool,
+        security=tls_files(options, "client"),
         devices=options.devices,
         out=options.out,
         precision=options.precision,

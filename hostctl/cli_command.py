@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from hostctl.plain_words import plain
+
 
 @dataclass(frozen=True)
 class Command:
@@ -28,7 +30,7 @@ def print_result(options: argparse.Namespace, result: Any, text: Callable[[Any],
     if options.json:
         print(json.dumps(result, indent=2, default=str))
     else:
-        print(text(result))
+        print(plain(text(result)))
     return 0
 
 

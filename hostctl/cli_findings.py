@@ -10,6 +10,7 @@ from pathlib import Path
 
 from device_agents.errors import BadInput
 from hostctl.cli_command import Command, comma_list, print_result
+from hostctl.plain_words import plain
 
 TABLES = ("paper-2", "paper-3", "paper-4", "sysnoise-cls", "sysnoise-1")  # of hostctl.tabling
 
@@ -49,7 +50,7 @@ def _run_report(options: argparse.Namespace) -> int:
             raise BadInput("--stdout: expected --format md, json or junit, got html")
         from hostctl.reporting import report_text
 
-        print(report_text(options.run, options.format), end="")
+        print(plain(report_text(options.run, options.format)), end="")
         return 0
     formats = () if options.format == "html" else (options.format,)
     found = findings.report(options.run, across=options.across, item=options.item, top_n=options.top, formats=formats)

@@ -1,4 +1,4 @@
-"""Commands of the rack and of the main job: demo, run, show, devices.
+"""Commands of the rack and of the main job: demo, run, show.
 
 Only what parsing needs is imported here; each command imports the rest when it runs.
 """
@@ -33,6 +33,8 @@ def _run_options(parser: argparse.ArgumentParser) -> None:
     narrow = "photograph random blocks of scenes until the instability's interval is this narrow (0 to 1)"
     parser.add_argument("--until-width", type=float, metavar="WIDTH", help=narrow)
     parser.add_argument("--no-predict", action="store_true", help="only take the photographs")
+    wait = "how long to wait for devices that another command holds (default: not at all)"
+    parser.add_argument("--wait", type=float, default=0.0, metavar="SECONDS", help=wait)
 
 
 def _show_options(parser: argparse.ArgumentParser) -> None:
@@ -40,10 +42,6 @@ def _show_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--every", type=float, metavar="SECONDS", help="go on by itself (default: wait for Enter)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="port to listen on (default: any free one)")
-
-
-def _devices_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("lab", type=Path, help="the lab file (TOML)")
 
 
 def _run_demo(options: argparse.Namespace) -> int:
@@ -72,6 +70,7 @@ def _run_run(options: argparse.Namespace) -> int:
             out=options.out,
             model=None if options.no_predict else options.model,
             until_width=options.until_width,
+            wait_s=options.wait,
             progress=progress,
         )
     code = print_result(options, result, printing.run_text)
@@ -83,14 +82,6 @@ def _run_show(options: argparse.Namespace) -> int:
 
     commands.show(options.scenes, every_s=options.every, host=options.host, port=options.port)
     return 0
-
-
-def _run_devices(options: argparse.Namespace) -> int:
-    from hostctl import commands, printing
-
-    table = commands.devices(options.lab)
-    print_result(options, table.to_dict("records"), printing.devices_text)
-    return 0 if bool(table["ok"].all()) else 3
 
 
 COMMANDS = (
@@ -114,12 +105,5 @@ COMMANDS = (
         "show photos/labels.csv --every 3",
         _show_options,
         _run_show,
-    ),
-    Command(
-        "devices",
-        "check every device of a lab",
-        "devices lab.toml",
-        _devices_options,
-        _run_devices,
     ),
 )

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from analysis.store import Run
 from capture import screen
-from capture.raw import RAW_SUFFIXES, read_raw
-from device_agents.errors import BadInput, CommandFailed
+from capture.raw import RAW_SUFFIXES
+from device_agents.errors import CommandFailed, DeviceError
 from device_agents.predict import hash_file
 from device_agents.records import Picture, Step
+from hostctl.agent_checks import SUFFIX
 from hostctl.device import Device
 from hostctl.examine import Examine, Examined, Question
 from hostctl.shutter import RemoteFile
 from hostctl.stock_camera import remote_sha256
+
+HASH_TIMEOUT_S = 20.0  # an old phone hashes 50 MB a second
 
 
 class Painted(Protocol):
@@ -54,58 +57,75 @@ class Collected(NamedTuple):
     thumbnail: str = ""
 
 
-def collect(
-    photograph: Photograph,
-    *,
-    limits: screen.Limits,
-    examine: Examine,
-    run: Run,
-    spool: Path,
-    clock: Callable[[], float],
-) -> Collected:
-    """Bring a photograph home, verify and commit it; say whether it was refused and why.
+def bring_home(photograph: Photograph, *, spool: Path) -> list[Path]:
+    """Copy a photograph's files into the spool, and compare the hashes at both ends; give their places there.
 
-    A refused photograph is kept too: its file and its reason stand in the run beside the accepted ones, so that a
-    person can look. Raises DeviceError if the device fails, KitError if the run cannot be written.
+    Raises DeviceError if the device fails; then nothing is left of them.
     """
-    started = clock()
     pulled: list[Path] = []
     try:
         for file in photograph.files:
             pulled.append(_spool_path(photograph, file, spool))
             _pull(photograph, file, pulled[-1])
-        photograph.durations["pull_s"] = clock() - started
-        pictures = [path for path in pulled if path.suffix not in RAW_SUFFIXES]
+    except BaseException:
+        _remove(pulled)
+        raise
+    return pulled
+
+
+def verify(
+    photograph: Photograph,
+    pulled: Sequence[Path],
+    *,
+    limits: screen.Limits,
+    examine: Examine,
+    run: Run,
+    keep_place: bool,
+    clock: Callable[[], float],
+) -> Collected:
+    """Prove what a photograph at home shows and commit it, or refuse it and say why; its files leave the spool.
+
+    A refused photograph is kept too: its file and its reason stand in the run beside the accepted ones, so that a
+    person can look. Without ``keep_place`` neither tells where it was taken. Raises KitError if the run cannot be
+    written.
+    """
+    started = clock()
+    pictures = [path for path in pulled if path.suffix not in RAW_SUFFIXES]
+    raws = [path for path in pulled if path.suffix in RAW_SUFFIXES]
+    try:
         if not pictures:
-            return Collected(_refuse(photograph, "expected a picture, got only a raw", pulled[0], run))
-        painted = photograph.painted
-        question = Question(pictures[0], photograph.step.stimulus, painted.layout, painted.box, limits)
-        started = clock()
+            return Collected(_refuse(photograph, "expected a picture, got only a raw", None, run))
+        shown, frame = photograph.step.stimulus, (photograph.painted.layout, photograph.painted.box)
+        question = Question(pictures[0], shown, *frame, limits, tuple(raws), tuple(pictures[1:]), keep_place)
         examined = examine(question)
         photograph.durations["examine_s"] = clock() - started
         if examined.reason:
-            return Collected(_refuse(photograph, examined.reason, pictures[0], run))
-        raws = [path for path in pulled if path.suffix in RAW_SUFFIXES]
-        try:
-            shapes = {path: read_raw(path.read_bytes()).mosaic.shape for path in raws}
-        except BadInput as problem:
-            return Collected(_refuse(photograph, f"not a whole raw: {problem}", raws[0], run))
-        return Collected("", _commit(photograph, pulled, examined, shapes, run))
+            refused = pictures[0] if examined.bad_raw is None else raws[examined.bad_raw]
+            return Collected(_refuse(photograph, examined.reason, refused if examined.keep else None, run))
+        sizes = [(examined.height, examined.width)] * len(pictures) + list(examined.raw_sizes)
+        return Collected("", _commit(photograph, dict(zip([*pictures, *raws], sizes, strict=True)), examined, run))
     finally:
-        for path in pulled:
-            path.unlink(missing_ok=True)
+        _remove(pulled)
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _spool_path(photograph: Photograph, file: RemoteFile, spool: Path) -> Path:
-    """Where a file of a device is kept meanwhile: under a name of our own."""
+    """Where a file of a device is kept meanwhile: under a name of our own; only a plain suffix is taken over."""
     digest = hashlib.sha256(f"{photograph.step.key}|{photograph.attempt}".encode()).hexdigest()[:24]
-    return spool / f"{digest}{Path(file.path).suffix.lower()}"
+    suffix = Path(file.path).suffix.lower()
+    if not SUFFIX.fullmatch(suffix):
+        raise DeviceError(f"{photograph.device.name}: expected a file with a plain suffix, got {file.path[-80:]!r}")
+    return spool / f"{digest}{suffix}"
 
 
 def _pull(photograph: Photograph, file: RemoteFile, local: Path) -> None:
     """Copy a file from its device, and compare the hashes at both ends."""
     photograph.device.transport.pull(file.path, local)
-    there = remote_sha256(photograph.device.transport, file.path)
+    there = remote_sha256(photograph.device.transport, file.path, timeout_s=HASH_TIMEOUT_S)
     here = hash_file(local)
     if there != here:
         raise CommandFailed(
@@ -113,42 +133,36 @@ def _pull(photograph: Photograph, file: RemoteFile, local: Path) -> None:
         )
 
 
-def _commit(
-    photograph: Photograph,
-    pulled: list[Path],
-    examined: Examined,
-    shapes: Mapping[Path, tuple[int, ...]],
-    run: Run,
-) -> str:
-    """Write an accepted photograph to the run, with its crop, its thumbnail and the raw that came with it.
+def _commit(photograph: Photograph, sizes: Mapping[Path, tuple[int, int]], examined: Examined, run: Run) -> str:
+    """Write an accepted photograph to the run, with its crop, its thumbnail and the raws that came with it.
 
-    ``shapes``: height and width of each raw. Gives the thumbnail's sha256.
+    ``sizes``: height and width of each file, the pictures first. Gives the thumbnail's sha256.
     """
     crop, thumbnail = (hashlib.sha256(part).hexdigest() for part in (examined.crop, examined.thumbnail))
     files: dict[str, bytes | Path] = {crop: examined.crop, thumbnail: examined.thumbnail}
     records = []
-    for path in pulled:
+    for path, (height, width) in sizes.items():
         digest = hash_file(path)
         files[digest] = path
-        if path in shapes:
-            height, width = shapes[path][:2]
-            records.append(_picture(photograph, path, digest, width=width, height=height))
-        else:
-            good = _picture(photograph, path, digest, width=examined.width, height=examined.height)
-            records.insert(0, replace(good, corners=examined.corners, crop_sha256=crop, thumb_sha256=thumbnail))
+        record = _picture(photograph, path, digest, width=width, height=height)
+        if path.suffix not in RAW_SUFFIXES:
+            record = replace(record, corners=examined.corners, crop_sha256=crop, thumb_sha256=thumbnail)
+        records.append(record)
+        if path.name in examined.originals:
+            run.set_note(f"with its place {digest}", {"sha256": examined.originals[path.name]})
     run.add_pictures(records, files, started_utc=photograph.started_utc, durations=photograph.durations)
     return thumbnail
 
 
-def _refuse(photograph: Photograph, reason: str, path: Path, run: Run) -> str:
-    """Record a refused photograph with its file and its reason, and give the reason."""
+def _refuse(photograph: Photograph, reason: str, path: Path | None, run: Run) -> str:
+    """Record a refused photograph with its file, if that may be kept, and its reason, and give the reason."""
     run.add_attempt(
         photograph.step.key,
         "rejected",
         reason=reason,
         started_utc=photograph.started_utc,
         durations=photograph.durations,
-        sha256=run.put_file(path),
+        sha256=run.put_file(path) if path else "",
     )
     return reason
 

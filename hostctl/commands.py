@@ -26,6 +26,7 @@ def run(
     out: Path,
     model: str | None = "mobilenet-v2",
     until_width: float | None = None,
+    wait_s: float = 0.0,
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Photograph scenes with a lab's devices into a run folder, predict with the model, and summarise.
@@ -34,17 +35,21 @@ def run(
     summary of analysis.tables with "run", "missing" (steps without a photograph) and "failures" added. Raises BadInput
     for a wrong lab, scenes, model or disk, DeviceError if no device can be reached. With ``until_width`` (0..1) random
     blocks of scenes are photographed and predicted until the instability's interval is this narrow; that interval
-    holds however often it was looked at (analysis.sequential).
+    holds however often it was looked at (analysis.sequential). The devices are held meanwhile: those that another
+    command holds are waited for up to ``wait_s`` seconds, then DeviceError names their holder.
     """
     from capture.scenes import read_scenes
     from hostctl.lab import read_lab
     from hostctl.sitting import sit
     from hostctl.until_width import UntilWidth
 
+    if wait_s < 0:
+        raise BadInput(f"--wait: expected 0 or more, got {wait_s:g}")
     if until_width is not None and model is None:
         raise BadInput("--until-width needs predictions: leave out --no-predict")
     until = None if until_width is None else UntilWidth(until_width)
-    return sit(read_lab(lab), scenes=read_scenes(scenes), out=out, model=model, progress=progress, until=until)
+    described, shown = read_lab(lab), read_scenes(scenes)
+    return sit(described, scenes=shown, out=out, model=model, progress=progress, until=until, wait_s=wait_s)
 
 
 def predict(

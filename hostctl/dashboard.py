@@ -22,7 +22,7 @@ from analysis.store import Run
 from device_agents.records import Scene
 from hostctl.device import Device
 from hostctl.lab import Lab
-from hostctl.laboratory import display_server
+from hostctl.lab_display import LabDisplay
 from hostctl.printing import Progress
 from hostctl.progress_board import Board
 from hostctl.so_far import SoFar, told
@@ -30,8 +30,6 @@ from hostctl.vitals import vitals
 
 if TYPE_CHECKING:
     from flask import Blueprint
-
-    from capture.display import DisplayServer
 
 PAGE = Path(__file__).parent / "dashboard_page"
 NAME = "live"
@@ -148,11 +146,12 @@ class Live:
             "lab": lab.name,
             "model": model,
             "virtual": lab.virtual,
-            "secrets": lambda: (self.display.token,),
+            "secrets": lambda: self.display.tokens,
         }
         pages = page_blueprint(self.board, about=about, thumbnail=run.file, viewers=self.viewers)
-        self.display: DisplayServer = display_server(
+        self.display: LabDisplay = LabDisplay(
             lab,
+            folder=run.folder / "lab",
             port=lab.display.port if photographing else 0,
             scenes=scenes,
             blueprints=[pages],

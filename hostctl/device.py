@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from hostctl.adb import AdbServer, AdbTransport
     from hostctl.adb_shell_transport import AdbShellTransport
     from hostctl.agent import Agent
+    from hostctl.predictor import Predictor
+    from hostctl.ssh import SshTransport
+    from hostctl.web_link import WebLink
 
 ASK_TIMEOUT_S = 15.0
 PHONE_AGENT = "/sdcard/instability-agent"
@@ -36,13 +40,13 @@ PROPERTIES = {
 
 @dataclass(frozen=True)
 class Device:
-    """What the controller holds of one device; agent is None where predictions are made on the host."""
+    """What the controller holds of one device; agent predicts there, None where the host does that."""
 
     settings: DeviceSettings
     transport: Transport
     shutter: Shutter
     identify: Callable[[], Mapping[str, Any]]
-    agent: Agent | None = None
+    agent: Predictor | None = None
 
     @property
     def name(self) -> str:
@@ -50,11 +54,26 @@ class Device:
         return self.settings.name
 
 
-def connect(settings: DeviceSettings, *, server: AdbServer | None, folder: Path) -> Device:
+@dataclass(frozen=True)
+class Page:
+    """How to come to a browser device: the link to its page, and how many seconds to wait until that is open.
+
+    ``reopen``: its camera is a file of the rack's, which Chromium reads when the camera is opened.
+    """
+
+    link: WebLink
+    reopen: bool
+    timeout_s: float
+
+
+def connect(settings: DeviceSettings, *, server: AdbServer | None, folder: Path, page: Page | None = None) -> Device:
     """Reach a device and compose it; raises Unreachable or Unauthorised naming it, BadInput if its kind is unknown.
 
-    ``server`` is the private ADB server of the session; ``folder`` holds files that the device needs (the agent's zip).
+    ``server`` is the private ADB server of the session; ``folder`` holds files that the device needs (the agent's zip);
+    ``page`` is a browser device's.
     """
+    if settings.kind == "web" and page is not None:
+        return _browser(settings, page)
     if settings.kind in ("adb", "adb-shell"):
         return _phone(settings, server, folder)
     if settings.kind in ("ssh", "local"):
@@ -86,23 +105,44 @@ def phone_identity(transport: Transport) -> dict[str, str]:
     """Read from an Android phone what it is; what it does not tell is left out."""
     text = transport.run(["getprop"], timeout_s=ASK_TIMEOUT_S).text
     known = dict(re.findall(r"^\[(.+?)\]: \[(.*)\]\r?$", text, re.MULTILINE))
-    return {name: known[key] for name, key in PROPERTIES.items() if known.get(key)}
+    found = {name: known[key] for name, key in PROPERTIES.items() if known.get(key)}
+    serial = known.get("ro.serialno", "")
+    # Tells two phones of one model apart in a run, without the number itself; an anonymised export empties it.
+    return found | ({"hashed_serial": hashlib.sha256(serial.encode()).hexdigest()[:16]} if serial else {})
 
 
 def _phone(settings: DeviceSettings, server: AdbServer | None, folder: Path) -> Device:
     from hostctl.agent import Agent, build_agent_zip
-    from hostctl.stock_camera import StockCamera
+    from hostctl.laboratory import state_folder
+    from hostctl.phone_camera import phone_shutter
+    from hostctl.predictor import AgentPredictor
 
     transport = _phone_transport(settings, server)
-    photographs = settings.folder or "/sdcard/DCIM/Camera"
-    shutter = StockCamera(
-        transport, key=settings.shutter_key, folder=photographs, formats=settings.formats, name=settings.name
-    )
-    agent = None
+    state = server.folder.parent if server else state_folder()  # a virtual lab's server keeps its things in the run
+    shutter = phone_shutter(settings, transport, folder=folder, state=state)
+    predictor = None
     if settings.predicts == "agent":
         agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=PHONE_AGENT)
         _install(agent)
-    return Device(settings, transport, shutter, lambda: phone_identity(transport), agent)
+        predictor = AgentPredictor(agent)
+    return Device(settings, transport, shutter, lambda: phone_identity(transport), predictor)
+
+
+def _browser(settings: DeviceSettings, page: Page) -> Device:
+    """A page that is open: its photographs come by HTTP and lie on this machine."""
+    from hostctl.web_device import WebDevice, WebShutter
+    from hostctl.web_predictor import PagePredictor
+
+    page.link.wait_for_page(timeout_s=page.timeout_s)
+    device = WebDevice(page.link)
+    shutter = WebShutter(device, way=settings.camera, reopen=page.reopen)
+    predictor = PagePredictor(device) if settings.predicts == "agent" else None
+    return Device(settings, LocalTransport(settings.name), shutter, lambda: page_identity(device.info()), predictor)
+
+
+def page_identity(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a page says of itself with its camera's track under "track": "camera" is how it photographs."""
+    return {("track" if key == "camera" else key): value for key, value in info.items()}
 
 
 def _install(agent: Agent) -> None:
@@ -129,6 +169,7 @@ def _phone_transport(settings: DeviceSettings, server: AdbServer | None) -> AdbT
 
 def _board(settings: DeviceSettings, folder: Path) -> Device:
     from hostctl.agent import Agent, AgentShutter, build_agent_zip
+    from hostctl.predictor import AgentPredictor
     from hostctl.ssh import SshTransport
 
     transport: LocalTransport | SshTransport = LocalTransport(settings.name)
@@ -142,9 +183,27 @@ def _board(settings: DeviceSettings, folder: Path) -> Device:
             name=settings.name,
         )
     home = settings.folder or ("" if settings.kind == "ssh" else str((folder / f"agent-{settings.name}").absolute()))
-    agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=settings.python, folder=home)
+    python = _agent_python(settings, transport, home)
+    agent = Agent(transport, build_agent_zip(folder / "agent.zip"), python=python, folder=home)
     _install(agent)
-    runs = agent if settings.predicts == "agent" else None
+    predictor = AgentPredictor(agent) if settings.predicts == "agent" else None
     raw = ["--raw"] if "dng" in settings.formats and "--raw" not in settings.camera_arguments else []
     shutter = AgentShutter(agent, camera=settings.camera, arguments=[*raw, *settings.camera_arguments])
-    return Device(settings, transport, shutter, agent.info, runs)
+    return Device(settings, transport, shutter, agent.info, predictor)
+
+
+def _agent_python(settings: DeviceSettings, transport: LocalTransport | SshTransport, home: str) -> str:
+    """The Python that the agent runs by: the device's own, or that of an environment which is made there."""
+    if settings.environment == "system":
+        return settings.python
+    from hostctl.agent_environment import prepare_environment
+    from hostctl.laboratory import state_folder
+
+    cache = state_folder() / "wheels"
+    try:
+        return prepare_environment(
+            transport, cache=cache, python=settings.python, folder=home, libraries=settings.libraries
+        ).python
+    except BaseException:
+        transport.close()
+        raise

@@ -15,6 +15,7 @@ from device_agents.records import Environment
 from hostctl.comparing import ITEM
 from hostctl.conditions import Condition, describe_changes
 from hostctl.ways import Way
+from hostctl.web_predictor import on_agent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +177,7 @@ def _flip(run: Run, names: Mapping[str, str], a: Mapping[str, Any], b: Mapping[s
 
 
 def _way(row: Mapping[str, Any], environments: Mapping[str, Environment]) -> Way:
-    return Way(row["parent"] or row["picture"], row["isp"], row["codec"], environments[row["own"]])
+    return Way(row["parent"] or row["picture"], row["isp"], row["codec"], on_agent(environments[row["own"]]))
 
 
 def _list(names: Sequence[str], most: int = MOST_NAMED) -> str:

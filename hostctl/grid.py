@@ -24,7 +24,7 @@ from hostctl.model_notes import keep_model
 from hostctl.parallel import in_parallel
 
 if TYPE_CHECKING:
-    from hostctl.agent import Agent
+    from hostctl.predictor import Predictor
 
 # Large enough that loading the model costs nothing, small enough to lose little in a kill and to end together.
 BLOCK, SMALLEST_BLOCK = 32, 4
@@ -46,7 +46,7 @@ class Assignment:
 
     environments: tuple[Environment, ...]
     devices: tuple[str, ...] = ()
-    agent: Agent | None = None
+    agent: Predictor | None = None
     made: tuple[str, str] | None = None
 
 

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from device_agents.errors import DeviceError
+from device_agents.errors import BadInput, DeviceError
 from hostctl.lab import DeviceSettings, Lab
 
 FOLDER = "held"  # in laboratory.state_folder()
@@ -55,10 +55,12 @@ class Hold:
 def identity(device: DeviceSettings, lab: Lab) -> str:
     """Say which thing a lab's device is, the same in every lab file that names it: its kind and address.
 
-    A virtual device belongs to its lab file's folder and name. One phone by USB and by TCP is two things to this.
+    A virtual device belongs to its lab file's folder and name, and so does a page: which phone will open it, nobody
+    knows before. One phone by USB and by TCP is two things to this.
     """
-    if device.virtual:
-        return f"virtual {lab.folder.resolve()} {lab.name} {device.name}"
+    if device.virtual or device.in_page:
+        kind = "virtual" if device.virtual else "page"
+        return f"{kind} {lab.folder.resolve()} {lab.name} {device.name}"
     if device.kind == "ssh":
         return f"ssh {device.host.lower()}:{device.port}"
     if device.kind == "local":
@@ -67,10 +69,17 @@ def identity(device: DeviceSettings, lab: Lab) -> str:
 
 
 def take(identity: str, *, folder: Path, holder: Holder) -> Hold | Holder:
-    """Try to hold a device: gives the hold, or who has it; ``folder`` is where this host's lock files lie."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Try to hold a device: gives the hold, or who has it; ``folder`` is where this host's lock files lie.
+
+    Raises BadInput where they cannot be written.
+    """
     path = folder / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.lock"
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as problem:
+        words = f"expected {folder} to take the lock files of held devices, got: {problem.strerror}"
+        raise BadInput(f"{words}; make it writable, or set XDG_DATA_HOME to another folder") from problem
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +15,12 @@ from hostctl.device import Device, clock_offset_s
 from hostctl.health import CLOCK_TOLERANCE_S, LITTLE_SPACE, Health, health
 from hostctl.lab import Lab
 from hostctl.laboratory import opened
+from hostctl.same_device import Roll
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_WORDS = 200  # of what a page says, in a cell of the table
 
 
 def inspect_lab(lab: Lab) -> pd.DataFrame:
@@ -31,6 +37,7 @@ def inspect_lab(lab: Lab) -> pd.DataFrame:
         ThreadPoolExecutor(max(1, len(lab.devices))) as pool,
     ):
         found = {one.name: one for one in pool.map(_inspect, laboratory.devices)}
+        found |= _twins(laboratory.devices, found)
         failures = dict(laboratory.failures)
     kinds = {device.name: device.kind for device in lab.devices}
     unreached = {name: Health(name, False, False, problems=(reason,)) for name, reason in failures.items()}
@@ -40,7 +47,48 @@ def inspect_lab(lab: Lab) -> pd.DataFrame:
 def _inspect(device: Device) -> Health:
     if device.settings.kind in ("adb", "adb-shell"):
         return health(device.transport, name=device.name)
-    return _board_health(device)
+    return _page_health(device) if device.settings.in_page else _board_health(device)
+
+
+def _twins(devices: Sequence[Device], found: Mapping[str, Health]) -> dict[str, Health]:
+    """Those phones of a lab that are another of its phones by a second name, with that as their problem."""
+    roll, twins = Roll({}), {}
+    for device in devices:
+        if device.settings.kind in ("adb", "adb-shell") and found[device.name].reachable:
+            try:
+                roll.check(device.name, device.identify())
+            except KitError as problem:
+                twins[device.name] = replace(found[device.name], problems=(*found[device.name].problems, str(problem)))
+    return twins
+
+
+def _page_health(device: Device) -> Health:
+    """Ask a page what it is, and whether it may use its camera; it tells no space, battery or temperature."""
+    started = datetime.now(UTC)
+    try:
+        info = device.identify()
+        offset_s = (datetime.fromisoformat(str(info["utc"])) - started).total_seconds()
+    except (KitError, ValueError, TypeError) as problem:  # what a page says is not trusted
+        return Health(device.name, reachable=False, authorised=False, problems=(str(problem),))
+    way, track = device.settings.camera, info.get("track")
+    refusal = str(track.get("error", ""))[:MOST_WORDS] if isinstance(track, dict) else ""
+    problems = []
+    if way not in info["cameras"]:
+        problems.append(f"expected the camera '{way}' in the page, got {', '.join(info['cameras'])}")
+    elif refusal and way != "file":
+        problems.append(refusal)
+    if abs(offset_s) > CLOCK_TOLERANCE_S:
+        problems.append(f"its clock is off by {offset_s:+.1f} s; photographs have this machine's time")
+    return Health(
+        device.name,
+        reachable=True,
+        authorised=True,
+        model=(str(info["model"]) or str(info["platform"]))[:MOST_WORDS],
+        system=str(info["agent"])[:MOST_WORDS],
+        camera=way in info["cameras"] and (way == "file" or not refusal),
+        clock_offset_s=offset_s,
+        problems=tuple(problems),
+    )
 
 
 def _board_health(device: Device) -> Health:

@@ -9,7 +9,6 @@ POST /judge/end           the person has finished
 from __future__ import annotations
 
 import io
-import json
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -172,8 +171,8 @@ def judge_blueprint(bench: Bench, *, names: Mapping[str, str], end: Callable[[],
         return Response(bench.picture(number), mimetype="image/jpeg")
 
     def verdict() -> Response:
-        values = json.loads(request.get_data(cache=False) or b"null")
-        if not isinstance(values, dict) or not isinstance(values.get("question"), int):
+        values = request.get_json(force=True, silent=True)
+        if not isinstance(values, dict) or type(values.get("question")) is not int:
             raise BadInput('expected {"question": number, "verdict": word or null}')
         given = values.get("verdict")
         bench.judge_one(values["question"], given if isinstance(given, str) else None)

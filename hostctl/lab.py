@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from device_agents.errors import BadInput
+from hostctl.lab_checks import check_devices, check_golden_and_rotation, noter
 
 DEVICE_KINDS = {
     "adb": "a phone over ADB: give 'serial' (USB) or 'address' (host:port)",
@@ -18,25 +18,24 @@ DEVICE_KINDS = {
     "ssh": "a board over SSH: give 'host', 'user', 'key' and 'known_hosts'",
     "local": "this machine with its own camera: give 'camera'",
     "virtual-phone": "a virtual phone that speaks ADB: give 'camera' (a camera profile) and 'phone'",
+    "web": "a phone or computer that opens the page: give 'camera' (canvas, take-photo or file)",
     "virtual-board": "a virtual board behind SSH: give 'camera' (a camera profile)",
+    "virtual-browser": "headless Chromium on this machine that opens the page: give 'camera' (a camera profile)",
 }
-NEEDED = {
-    "adb-shell": ("address",),
-    "ssh": ("host", "user", "key", "known_hosts"),
-    "local": ("camera",),
-    "virtual-phone": ("camera",),
-    "virtual-board": ("camera",),
-}
-FORMATS = ("jpg", "jpeg", "heic", "heif", "png", "dng")
+PAGE_KINDS = ("web", "virtual-browser")
 
 
 @dataclass(frozen=True)
 class DisplaySettings:
-    """The screen: who paints it, where its server listens, how long the panel needs after a frame was painted."""
+    """The screen: who paints it, where its server listens, how long the panel needs after a frame was painted.
+
+    ``serial`` or ``address``: an Android tablet that is the screen, held awake at ``brightness`` (0 to 255) over ADB.
+    """
 
     screen: str = "browser"
     host: str = "127.0.0.1"
     port: int = 0
+    https: bool = False
     width: int = 1280
     height: int = 960
     settle_ms: float = 150.0
@@ -44,11 +43,24 @@ class DisplaySettings:
     paint_delay_ms: float = 20.0
     acknowledges_early: bool = False
     device_requests: bool = False
+    serial: str = ""
+    address: str = ""
+    brightness: int = 255
+
+    @property
+    def tablet(self) -> str:
+        """The serial or address of the tablet that is the screen, "" if it is no such tablet."""
+        return self.serial or self.address
 
 
 @dataclass(frozen=True)
 class SessionSettings:
-    """What a session asks for: angles in degrees, repeats at each, and when to give up on a photograph."""
+    """What a session asks for: angles in degrees, repeats at each, and when to give up on a photograph or a device.
+
+    ``patience_s``: how long a device that fails is waited for once the others are done; ``rest_s``: the same for one
+    that is hot or empty. ``health_every_s``: how often devices are asked how they are, 0: never. ``golden_every``: the
+    golden scene is shown before every n-th scene, 0: never; ``rotate``: devices change places between repeats.
+    """
 
     angles: tuple[int, ...] = (0,)
     repeats: int = 1
@@ -57,6 +69,14 @@ class SessionSettings:
     move_command: tuple[str, ...] = ()
     reserve_mb: int = 1000
     shoot_timeout_s: float = 30.0
+    patience_s: float = 120.0
+    rest_s: float = 1800.0
+    health_every_s: float = 300.0
+    hot_c: float = 42.0
+    low_battery: int = 10
+    keep_place: bool = False
+    golden_every: int = 0
+    rotate: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,12 +104,19 @@ class DeviceSettings:
     shutter_key: str = "KEYCODE_CAMERA"
     predicts: str = "host"
     python: str = "python3"
+    environment: str = "system"
+    libraries: tuple[str, ...] = ("numpy", "pillow", "ai-edge-litert")
     faults: tuple[dict[str, Any], ...] = ()
 
     @property
     def virtual(self) -> bool:
         """Whether the device is simulated."""
         return self.kind.startswith("virtual-")
+
+    @property
+    def in_page(self) -> bool:
+        """Whether the device is a page in a browser."""
+        return self.kind in PAGE_KINDS
 
 
 @dataclass(frozen=True)
@@ -133,7 +160,8 @@ def parse_lab(values: Mapping[str, Any], *, folder: Path, name: str = "lab.toml"
     ]
     _check_display(display, mistakes)
     _check_session(session, mistakes)
-    _check_devices([device for device in devices if device], display, mistakes)
+    check_golden_and_rotation(session, len(devices), mistakes)
+    check_devices([device for device in devices if device], display, mistakes)
     if mistakes:
         count = f"{len(mistakes)} mistake{'s' * (len(mistakes) > 1)}"
         raise BadInput(f"{name}: {count}, nothing was started:\n" + "\n".join(f"  - {text}" for text in mistakes))
@@ -216,7 +244,7 @@ def _fits(value: Any, kind: type) -> bool:
 
 
 def _check_display(display: DisplaySettings, mistakes: list[str]) -> None:
-    note = _noter("[display] ", mistakes)
+    note = noter("[display] ", mistakes)
     note(display.screen in ("browser", "virtual"), f"'screen': expected browser or virtual, got '{display.screen}'")
     note(0 <= display.port < 65536, f"'port': expected 0 (any free one) to 65535, got {display.port}")
     note(
@@ -225,10 +253,13 @@ def _check_display(display: DisplaySettings, mistakes: list[str]) -> None:
     )
     note(0 <= display.settle_ms <= 10_000, f"'settle_ms': expected 0 to 10000, got {display.settle_ms:g}")
     note(display.timeout_s > 0, f"'timeout_s': expected more than 0, got {display.timeout_s:g}")
+    note(not (display.serial and display.address), "expected 'serial' (USB) or 'address' of the tablet, got both")
+    note(not display.tablet or display.screen == "browser", "a tablet is a screen of kind browser")
+    note(0 <= display.brightness <= 255, f"'brightness': expected 0 to 255, got {display.brightness}")
 
 
 def _check_session(session: SessionSettings, mistakes: list[str]) -> None:
-    note = _noter("[session] ", mistakes)
+    note = noter("[session] ", mistakes)
     whole = all(_fits(angle, int) and -60 <= angle <= 60 for angle in session.angles)
     note(bool(session.angles) and whole, f"'angles': expected whole degrees from -60 to 60, got {list(session.angles)}")
     note(len(set(session.angles)) == len(session.angles), f"'angles': each once, got {list(session.angles)}")
@@ -236,71 +267,8 @@ def _check_session(session: SessionSettings, mistakes: list[str]) -> None:
     note(1 <= session.attempts <= 10, f"'attempts': expected 1 to 10, got {session.attempts}")
     note(session.reserve_mb >= 0, f"'reserve_mb': expected 0 or more, got {session.reserve_mb}")
     note(session.shoot_timeout_s > 0, f"'shoot_timeout_s': expected more than 0, got {session.shoot_timeout_s:g}")
-
-
-def _check_devices(devices: list[DeviceSettings], display: DisplaySettings, mistakes: list[str]) -> None:
-    if not devices:
-        mistakes.append("expected at least one good [[device]] table, got none")
-    for what, values in {
-        "name": [device.name for device in devices],
-        "serial": [device.serial for device in devices if device.serial],
-        "address": [device.address for device in devices if device.address],
-    }.items():
-        for value, count in Counter(values).items():
-            if count > 1:
-                mistakes.append(f"{count} devices share the {what} '{value}'; give each device its own")
-    for device in devices:
-        _check_device(device, display, mistakes)
-
-
-def _check_device(device: DeviceSettings, display: DisplaySettings, mistakes: list[str]) -> None:
-    note = _noter(f"[[device]] '{device.name}': ", mistakes)
-    note("|" not in device.name and device.name.strip() == device.name, "a name has no '|' and no blanks at its ends")
-    lacking = [key for key in NEEDED.get(device.kind, ()) if not getattr(device, key)]
-    note(not lacking, f"a device of kind {device.kind} needs {', '.join(lacking)}")
-    if device.kind == "adb":
-        note(bool(device.serial) != bool(device.address), "expected either 'serial' (USB) or 'address' (host:port)")
-    _check_formats(device.formats, note)
-    note(device.predicts in ("host", "agent"), f"'predicts': expected host or agent, got '{device.predicts}'")
-    agentless = device.kind in ("adb", "adb-shell") and device.python == "python3"
-    agentless |= device.kind == "virtual-phone" and device.phone != "termux"
-    note(
-        not (agentless and device.predicts == "agent"),
-        "a stock phone has no Python; let the host predict, or name Termux's own with 'python'",
-    )
-    note(
-        not (device.virtual and display.screen != "virtual"),
-        'a virtual camera sees only a virtual screen; set [display] screen = "virtual"',
-    )
-    if device.faults:
-        from hostctl.virtual.faults import mistakes_in
-
-        mistakes += [f"[[device]] '{device.name}': {text}" for text in mistakes_in(device.faults, device=device.kind)]
-    if device.kind == "virtual-phone":
-        from hostctl.virtual.phone import PHONES
-
-        _note_unknown(device.phone, PHONES, "phone", note)
-    if device.virtual:
-        from capture.profiles import PROFILES
-
-        _note_unknown(device.camera, {**PROFILES, "instant": None}, "camera", note)
-
-
-def _check_formats(formats: tuple[Any, ...], note: Callable[[bool, str], None]) -> None:
-    note(bool(formats), f"'formats': expected at least one of {', '.join(FORMATS)}, got none")
-    for name in formats:
-        close = difflib.get_close_matches(str(name).lower().lstrip("."), FORMATS, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"known: {', '.join(FORMATS)}"
-        note(name in FORMATS, f"'formats': unknown format {name!r}; {hint}")
-
-
-def _note_unknown(name: str, table: Mapping[str, Any], what: str, note: Callable[[bool, str], None]) -> None:
-    note(name in table, f"unknown {what} '{name}'; known: {', '.join(sorted(table))}")
-
-
-def _noter(where: str, mistakes: list[str]) -> Callable[[bool, str], None]:
-    def note(good: bool, text: str) -> None:
-        if not good:
-            mistakes.append(where + text)
-
-    return note
+    for name in ("patience_s", "rest_s", "health_every_s"):
+        seconds = getattr(session, name)
+        note(0 <= seconds <= 86_400, f"'{name}': expected 0 to 86400 seconds, got {seconds:g}")
+    note(20 <= session.hot_c <= 100, f"'hot_c': expected 20 to 100 degrees Celsius, got {session.hot_c:g}")
+    note(0 <= session.low_battery <= 90, f"'low_battery': expected 0 to 90 percent, got {session.low_battery}")

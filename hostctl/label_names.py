@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 from pathlib import Path
+
+from analysis.files import write_whole
 
 FILE = "labels.csv"  # columns label,name, as in a model's label list
 
@@ -14,12 +16,11 @@ def keep_names(run: Path, labels: str) -> None:
     if not labels:
         return
     names = {**_read(Path(labels)), **read_names(run)}
-    part = run / f"{FILE}.part"
-    with part.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("label", "name"))
-        writer.writerows(names.items())
-    os.replace(part, run / FILE)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("label", "name"))
+    writer.writerows(names.items())
+    write_whole(run / FILE, text.getvalue().encode("utf-8"))
 
 
 def read_names(run: Path) -> dict[str, str]:

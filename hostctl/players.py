@@ -20,6 +20,7 @@ from device_agents.records import Environment
 from device_agents.runtimes import runtime_version
 from hostctl.conditions import FAMILIES, OF_MODELS, OF_PICTURES, THREADS, Condition, changed
 from hostctl.predicting import RAW_CODEC, RAW_ISP
+from hostctl.web_predictor import on_agent
 
 DEVICE = "device"
 HOST = "host"
@@ -71,9 +72,11 @@ def ways_of_devices(run: Run, base: Environment) -> tuple[dict[str, Way], list[s
     for device in dict.fromkeys(one.device for one in run.picture_records({"parent": ""}) if _photograph(one.suffix)):
         environment = base
         if (there := own.get(device)) is not None:
-            version = runtime_version(there.runtime)
-            environment = replace(there, machine=HOST, runtime_version=version)
-            notes.append(f"{device} predicts by itself; here this host runs its {there.runtime}, version {version}")
+            here = on_agent(there)
+            version = runtime_version(here.runtime)
+            environment = replace(here, machine=HOST, runtime_version=version)
+            whose = f"its {there.runtime}" if here == there else f"{here.runtime} for the {there.runtime} of its page"
+            notes.append(f"{device} predicts by itself; here this host runs {whose}, version {version}")
         ways[device] = Way(device, Condition(environment))
     if len(ways) < 2:
         raise BadInput(

@@ -22,7 +22,7 @@ from hostctl.designs import DESIGNS, SEED, Variants, candidates, most_harmful, p
 from hostctl.developing import develop_run
 from hostctl.file_runs import run_of_files
 from hostctl.grid import Assignment, predict_run
-from hostctl.predicting_on import against_host, agent_of, on_device, variants_on
+from hostctl.predicting_on import against_host, agent_of, variants_on
 from hostctl.prepared import as_prepared
 from hostctl.printing import Progress
 from hostctl.probing import Models, usable
@@ -30,7 +30,7 @@ from hostctl.probing import Models, usable
 if TYPE_CHECKING:
     import pandas as pd
 
-    from hostctl.agent import Agent
+    from hostctl.predictor import Predictor
 
 MOST_LISTED = 50
 STACKED = "stacked"
@@ -73,10 +73,7 @@ def predict_pictures(
     path, card = resolve_model(setup.model, sidecar=setup.sidecar, progress=partial(progress, "model", 0, 0))
     with _opened(run, scenes, out, raws="isp" in asked or bool(setup.isp)) as opened, _agent(setup, opened) as agent:
         view = setup.view or ("rectified-pillow" if opened.steps() else "whole")
-        environment = default_environment(card, path, runtime=setup.runtime, decoder=setup.decoder, view=view)
-        environment = as_prepared(environment, card, opened.note("prepared"))
-        if agent is not None:
-            environment = on_device(environment, agent)
+        environment = as_prepared(_environment(setup, card, path, view, agent), card, opened.note("prepared"))
         failed: dict[str, None] = {}  # a stacked design makes pictures in every round; each failure once
         models = Models({environment.model_sha256: (path, card)})
 
@@ -119,6 +116,14 @@ def predict_pictures(
         return {**result, **found, **({"against_host": against_host(opened, setup.on)} if agent else {})}
 
 
+def _environment(setup: Setup, card: Sidecar, path: Path, view: str, agent: Predictor | None) -> Environment:
+    """The environment asked for, here or on a device, which may have a decoder or runtime that is not here."""
+    if agent is None:
+        return default_environment(card, path, runtime=setup.runtime, decoder=setup.decoder, view=view)
+    usual = default_environment(card, path, view=view)
+    return agent.own(replace(usual, decoder=setup.decoder, runtime=setup.runtime or usual.runtime))
+
+
 def _models(
     run: Run,
     setup: Setup,
@@ -141,7 +146,7 @@ def _models(
     return Models({environment.model_sha256: (path, card), **files}, changes, lacking)
 
 
-def _agent(setup: Setup, run: Run) -> AbstractContextManager[Agent | None]:
+def _agent(setup: Setup, run: Run) -> AbstractContextManager[Predictor | None]:
     """The agent of the device to predict on, as a block; None for this host. Raises BadInput for half of a device."""
     if not setup.on and setup.lab is None:
         return nullcontext()

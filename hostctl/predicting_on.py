@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from analysis.cells import count_stages, first_difference
+from analysis.homes import as_agents
 from analysis.store import Run
 from device_agents.errors import BadInput, Unreachable, pick
-from device_agents.records import Environment
-from hostctl.agent import Agent
 from hostctl.conditions import Variant
 from hostctl.lab import read_lab
+from hostctl.predictor import Predictor
 
 HOST = "host"
 
 
 @contextmanager
-def agent_of(lab: Path, device: str, *, folder: Path) -> Iterator[Agent]:
-    """Open a lab for one device and give its agent, installed; ``folder`` holds the lab's files while it is open.
+def agent_of(lab: Path, device: str, *, folder: Path) -> Iterator[Predictor]:
+    """Open a lab for one device and give what predicts there; ``folder`` holds the lab's files while it is open.
 
     Raises BadInput for a device that the lab has not or that predicts on the host, DeviceError if it is out of reach.
     """
@@ -40,12 +39,7 @@ def agent_of(lab: Path, device: str, *, folder: Path) -> Iterator[Agent]:
         yield agent
 
 
-def on_device(environment: Environment, agent: Agent) -> Environment:
-    """Give the environment as it is on the agent's device, with the runtime's version there; raises DeviceError."""
-    return replace(environment, machine=agent.name, runtime_version=agent.runtime_version(environment.runtime))
-
-
-def variants_on(asked: Mapping[str, Mapping[str | int, bool]], agent: Agent) -> dict[str, list[Variant]]:
+def variants_on(asked: Mapping[str, Mapping[str | int, bool]], agent: Predictor) -> dict[str, list[Variant]]:
     """Give all variants asked for; what the device lacks shows as "not available" in the cells that it fills."""
     found: dict[str, list[Variant]] = {}
     versions = agent.info()["runtimes"]
@@ -58,9 +52,12 @@ def variants_on(asked: Mapping[str, Mapping[str | int, bool]], agent: Agent) -> 
 
 
 def against_host(run: Run, device: str) -> dict[str, Any]:
-    """Compare a device's cells with the host's of the same run: how many both have, how many differ, where first."""
+    """Compare a device's cells with the host's of the same run: how many both have, how many differ, where first.
+
+    A page's usual decoder and runtime are held against this host's.
+    """
     table = run.predictions()
-    here, there = table[table["machine"] == HOST], table[table["machine"] == device]
+    here, there = table[table["machine"] == HOST], as_agents(table[table["machine"] == device])
     found = first_difference(here, there)
     alone = found["stage"].astype(str).str.startswith("only on")
     stages = count_stages(found[~alone])

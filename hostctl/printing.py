@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from hostctl.plain_words import plain
+
 Progress = Callable[[str, int, int, str], None]
 MOST_FAILURES = 5
 QUIET_EVERY_S = 5.0  # without a terminal, a line of progress at most so often
@@ -49,6 +51,7 @@ def _bars() -> Iterator[Progress]:
     with RichProgress(*columns, console=Console(stderr=True)) as bars:
 
         def report(stage: str, done: int, total: int, note: str) -> None:
+            note = plain(note)
             if not total and stage not in tasks:  # a word by the way, such as the live page's address
                 if note:
                     bars.console.print(f"{stage}: {note}", markup=False, highlight=False)
@@ -72,7 +75,8 @@ def _lines() -> Progress:
         if note or done == total or now - last.get(stage, 0.0) >= QUIET_EVERY_S:
             last[stage] = now
             count = f" {done}/{total}" if total else ""
-            print(f"{stage}:{count}{_left(first[stage], now, done, total)} {note}".rstrip(), file=sys.stderr)
+            told = f"{stage}:{count}{_left(first[stage], now, done, total)} {note}".rstrip()
+            print(plain(told), file=sys.stderr)
 
     return report
 
@@ -251,6 +255,8 @@ def run_text(result: Mapping[str, Any]) -> str:
         )
         lines += [f"  {step}" for step in result["missing_steps"][:5]]
     lines += [f"  {failure}" for failure in result["failures"][:5]]
+    if "drift" in result:
+        lines.append(f"{result['drift']['sentence']}; see `instability drift {result['run']}`")
     lines.append(f"run     {result['run']}")
     if "report" in result:
         lines.append(f"report  {result['report']}")

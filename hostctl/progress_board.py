@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from hostctl.runner import LEFT_OUT, Outcome
+from hostctl.attendance import RESTING
+from hostctl.runner import Outcome
 from hostctl.vitals import Vitals
 
 RECENT = 12  # photographs shown
@@ -86,9 +87,6 @@ class Board:
         """Take what came of one attempt at a step; this is the session's own hook, so it only counts."""
         with self._lock:
             row, key = self._rows[outcome.step.device], outcome.step.key
-            if outcome.status == LEFT_OUT:
-                row.out = outcome.reason
-                return
             self._tried[key] = self._tried.get(key, 0) + 1
             if outcome.status == "ok":
                 row.done, row.bad_in_a_row, row.last_reason = row.done + 1, 0, ""
@@ -115,7 +113,7 @@ class Board:
             self._stage = name
 
     def trouble(self, device: str, reason: str) -> None:
-        """Take why a device cannot take part: it was not reached, or its camera does not open."""
+        """Take why a device takes no part: not reached, left out, resting; "" where it takes part again."""
         with self._lock:
             self._rows[device].out = reason
 
@@ -182,7 +180,8 @@ class Board:
             why.append(f"{row.given_up} {noun} given up, tried {self._attempts} times")
         why += row.vitals.problems
         left = _left(row)
-        state = "finished" if row.planned and not left else "left out" if row.out else "working"
+        away = "resting" if row.out.startswith(RESTING) else "left out"
+        state = "finished" if row.planned and not left else away if row.out else "working"
         return {
             "name": name,
             "kind": self._kinds[name],

@@ -21,7 +21,7 @@ from device_agents.sidecar import Sidecar
 from hostctl.printing import Progress, silent
 
 if TYPE_CHECKING:
-    from hostctl.agent import Agent
+    from hostctl.predictor import Predictor
 
 PICTURES, TIMES = 20, 10
 SEVERAL = 2
@@ -92,19 +92,17 @@ def determinism_text(found: Mapping[str, Any]) -> str:
 
 
 def _job(
-    path: Path, card: Sidecar, files: list[Path], runtime: str | None, threads: int, agent: Agent | None
+    path: Path, card: Sidecar, files: list[Path], runtime: str | None, threads: int, agent: Predictor | None
 ) -> tuple[Job, str]:
-    from hostctl.predicting_on import on_device
-
     environment = default_environment(card, path, runtime=runtime, threads=threads)
     if agent is not None:
-        environment = on_device(environment, agent)
+        environment = agent.own(environment)
     named = tuple(JobPicture(f"{number}", str(file)) for number, file in enumerate(files))
     return Job(str(path), card, named, (environment,)), environment.machine
 
 
 @contextmanager
-def _agent(lab: Path | None, on: str) -> Iterator[Agent | None]:
+def _agent(lab: Path | None, on: str) -> Iterator[Predictor | None]:
     if lab is None:
         yield None
         return

@@ -48,6 +48,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "photographs_missing": len(missing),
         "missing_steps": missing[:MOST_LISTED],
         "failures": failures[-MOST_LISTED:],
+        **({"drift": told} if (told := run.note("drift") or {}).get("signals") else {}),
         "virtual": is_virtual(run),
     }
 

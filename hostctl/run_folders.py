@@ -10,7 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from analysis.files import picture_path
 from analysis.ledger import BUSY_TIMEOUT_S, LEDGER, LOCK, Ledger
+from analysis.shards import part_path
 from analysis.store import Run
 from device_agents.errors import BadInput, KitError
 from device_agents.records import SCHEMA_VERSION
@@ -132,11 +134,13 @@ def copy_parts(folder: Path, out: Path, *, pictures: bool = True) -> None:
         ledger.execute("VACUUM INTO ?", (str(out / LEDGER),))
     with closing(sqlite3.connect(out / LEDGER)) as ledger:
         files = [sha256 for (sha256,) in ledger.execute(KNOWN_FILES) if sha256] if pictures else []
-        shards = [f"predictions/{shard}.parquet" for (shard,) in ledger.execute("SELECT shard FROM shards")]
+        shards = [part_path(Path("predictions"), shard) for (shard,) in ledger.execute("SELECT shard FROM shards")]
         ledger.execute("PRAGMA journal_mode = WAL")
-    named = [*shards, *(f"pictures/{sha256[:2]}/{sha256}" for sha256 in files)]
-    named += [name for name in ("run.toml", "labels.csv") if (folder / name).is_file()]
+    named = [*shards, *(picture_path(Path("pictures"), sha256) for sha256 in files)]
+    named += [Path(name) for name in ("run.toml", "labels.csv") if (folder / name).is_file()]
     for name in named:
+        if (folder / name).is_symlink():  # of a run from elsewhere it could lead to any file of this user
+            raise BadInput(f"{folder}: expected the file {name} itself, got a link; put the file in its place")
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         try:
             shutil.copyfile(folder / name, out / name)

@@ -1,33 +1,31 @@
 """The session: show a scene, fire all devices together, bring the photographs home while the next scene is shown.
 
-There is no engine: for each step not yet done, do it. What fails is recorded and tried again at the end of its angle
-block; what still fails is listed, and running the same session again retries exactly that.
+There is no engine: for each step not yet done whose device is there, do it. What fails is recorded and tried again in
+the next round of its angle block; what still fails is listed, and running the same session again retries exactly that.
 """
 
 from __future__ import annotations
 
 import itertools
-import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from analysis.store import Run
 from capture import screen
-from device_agents.errors import DeviceError, KitError
 from device_agents.records import Scene, Step
-from hostctl.collect import Painted, Photograph, collect
+from hostctl import gates
+from hostctl.attendance import Ask
+from hostctl.collect import Painted
 from hostctl.device import Device
 from hostctl.examine import Examine, examine
+from hostctl.floor import Floor, Outcome
 from hostctl.lab import SessionSettings
+from hostctl.logcat import LOG_MARK
 
-FAILURES_IN_A_ROW = 3  # after so many, a device sits out the rest of this session
-LEFT_OUT = "left out"
-IN_FLIGHT_PER_DEVICE = 3  # photographs on their way home; beyond it the next scene waits
+__all__ = ["Event", "Missing", "Outcome", "Screen", "Session", "run_session"]
 
 
 class Screen(Protocol):
@@ -52,21 +50,20 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """What came of an attempt at a step: "ok", "rejected" or "failed" and why; LEFT_OUT: its device takes no more part.
-
-    ``thumbnail`` is the sha256 of an accepted photograph's thumbnail.
-    """
+class Missing:
+    """A step without a photograph in the end, and why."""
 
     step: Step
-    status: str
-    reason: str = ""
-    thumbnail: str = ""
+    reason: str
 
 
 @dataclass
 class Session:
-    """One call of the runner: its parts, and what it has learnt while running (attempts, failing devices, timeline)."""
+    """One call of the runner: its parts, and what it has learnt while running (attempts, who is out, timeline).
+
+    ``unready``: devices that could not be made ready at the start, and why; they are fetched back like others.
+    ``station``: what must stand still for a step, its angle or also the devices' places; ``move`` brings it about.
+    """
 
     run: Run
     scenes: Mapping[str, Scene]
@@ -79,141 +76,86 @@ class Session:
     examine: Examine = examine
     clock: Callable[[], float] = time.monotonic
     progress: Callable[[int, int, str], None] = lambda done, total, note: None
-    move: Callable[[int], None] = lambda angle: None
+    station: Callable[[Step], Any] = lambda step: step.angle
+    move: Callable[[Any], None] = lambda station: None
     told: Callable[[Outcome], None] = lambda outcome: None
+    standing: Callable[[str, str], None] = lambda device, reason: None
+    ask: Ask = gates.ask
+    unready: Mapping[str, str] = field(default_factory=dict)
     accepted: int = 0
     attempts: dict[str, int] = field(default_factory=dict)
     timeline: list[Event] = field(default_factory=list)
-    failures_in_a_row: dict[str, int] = field(default_factory=dict)
     out: dict[str, str] = field(default_factory=dict)
-    broken: list[KitError] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    missing: list[Missing] = field(default_factory=list)
+
+    def note(self, what: str, device: str, stimulus: int, start_s: float) -> None:
+        """Put a span that ends now into the timeline."""
+        self.timeline.append(Event(what, device, stimulus, start_s, self.clock()))
 
 
 def run_session(session: Session, steps: Sequence[Step]) -> None:
     """Do the given steps, angle block by angle block, each at most settings.attempts times.
 
-    Raises KitError if the run or the display breaks; a device that fails does not stop the others. Ctrl-C lets the
-    photographs in flight come home and leaves a run that resumes.
+    A device that fails or is hot steps aside and the others go on; what it missed it does when it is back, in the same
+    block or in a later pass over the angles. Raises KitError if the run or the display breaks. Ctrl-C lets the
+    photographs in flight come home and leaves a run that resumes. What is missing in the end is in session.missing,
+    each step with its reason.
     """
-    session.accepted, total = 0, len(steps)
-    for angle, block in itertools.groupby(sorted(steps, key=lambda step: step.order), key=lambda step: step.angle):
-        session.move(angle)
-        todo = list(block)
-        for _ in range(session.settings.attempts):
-            todo = [step for step in todo if step.device not in session.out]
-            if not todo:
-                break
-            todo = _one_round(session, todo, total)
+    ordered = sorted(steps, key=lambda step: step.order)
+    with Floor(session, len(steps)) as floor:
+        here: Any = None
+        while floor.wait_for_work(ordered):
+            blocks = itertools.groupby(ordered, key=session.station)
+            for station, block in sorted(
+                ((station, list(steps)) for station, steps in blocks), key=lambda one: one[0] != here
+            ):
+                if not floor.ready(block):
+                    continue
+                if station != here:
+                    floor.moving()
+                    session.move(station)
+                    here = station
+                _one_block(session, floor, block)
+    floor.raise_broken()
+    _list_missing(session, floor, ordered)
 
 
-def _one_round(session: Session, todo: Sequence[Step], total: int) -> list[Step]:
-    """Show every stimulus of these steps once; give the steps whose photographs were refused or failed."""
-    stimuli = [list(group) for _, group in itertools.groupby(todo, key=lambda step: step.order)]
-    by_name = {device.name: device for device in session.devices}
-    slots = threading.BoundedSemaphore(IN_FLIGHT_PER_DEVICE * len(by_name))
-    results: list[tuple[Step, Future[str]]] = []
-    with ThreadPoolExecutor(len(by_name), "fire") as fire, ThreadPoolExecutor(len(by_name), "home") as home:
-        try:
-            for group, following in _with_next(stimuli):
-                painted = _show(session, group[0], following[0] if following else None)
-                shots = [
-                    (step, fire.submit(_shoot, session, step, by_name[step.device], painted))
-                    for step in group
-                    if step.device not in session.out
-                ]
-                for step, shot in shots:
-                    photograph = shot.result()
-                    if photograph is None:
-                        results.append((step, _done("failed")))
-                        continue
-                    slots.acquire()
-                    results.append((step, home.submit(_bring_home, session, photograph, slots, total)))
-                if session.broken:
-                    raise session.broken[0]
-        except BaseException:
-            fire.shutdown(cancel_futures=True)
-            raise
-    if session.broken:
-        raise session.broken[0]
-    return [step for step, result in results if result.result()]
-
-
-def _with_next(groups: Sequence[list[Step]]) -> Iterable[tuple[list[Step], list[Step] | None]]:
-    return itertools.zip_longest(groups, groups[1:])
+def _one_block(session: Session, floor: Floor, block: Sequence[Step]) -> None:
+    """Show the stimuli of one angle until every device that is there has done what it can."""
+    floor.attendance.ask_all()
+    while todo := floor.ready(block):
+        groups = [list(group) for _, group in itertools.groupby(todo, key=lambda step: step.order)]
+        for group, following in itertools.zip_longest(groups, groups[1:]):
+            present = floor.take_part(group)
+            floor.raise_broken()
+            if present:
+                floor.fire(present, _show(session, group[0], following[0] if following else None))
+        floor.settle()
+        floor.raise_broken()
 
 
 def _show(session: Session, step: Step, following: Step | None) -> Painted:
     upcoming = (session.scenes[following.scene], following.stimulus) if following else None
-    start = session.clock()
+    start_s = session.clock()
     scene = session.scenes[step.scene]
     painted = session.display.show(scene, step.stimulus, next_scene=upcoming, timeout_s=session.display_timeout_s)
-    _note(session, "show", "", step.stimulus, start)
+    session.note("show", "", step.stimulus, start_s)
     return painted
 
 
-def _shoot(session: Session, step: Step, device: Device, painted: Painted) -> Photograph | None:
-    """Make one device take its photograph; None if it failed, which is recorded."""
-    started = datetime.now(UTC).isoformat(timespec="milliseconds")
-    start = session.clock()
-    with session.lock:
-        attempt = session.attempts[step.key] = session.attempts.get(step.key, 0) + 1
-    try:
-        files = device.shutter.shoot(timeout_s=session.settings.shoot_timeout_s)
-    except DeviceError as problem:
-        _failed(session, step, str(problem), started, {"shoot_s": session.clock() - start})
-        return None
-    session.failures_in_a_row[device.name] = 0
-    _note(session, "shoot", device.name, step.stimulus, start)
-    return Photograph(step, device, painted, tuple(files), attempt, started, {"shoot_s": session.clock() - start})
-
-
-def _bring_home(session: Session, photograph: Photograph, slots: threading.BoundedSemaphore, total: int) -> str:
-    """Collect one photograph off the critical path; give the reason it was refused for, "" if it is accepted."""
-    step = photograph.step
-    start = session.clock()
-    try:
-        reason, thumbnail = collect(
-            photograph,
-            limits=session.limits,
-            examine=session.examine,
-            run=session.run,
-            spool=session.spool,
-            clock=session.clock,
-        )
-        session.told(Outcome(step, "rejected" if reason else "ok", reason, thumbnail))
-    except DeviceError as problem:
-        reason = str(problem)
-        _failed(session, step, reason, photograph.started_utc, photograph.durations)
-    except KitError as problem:
-        reason = str(problem)
-        session.broken.append(problem)
-    finally:
-        slots.release()
-    _note(session, "home", step.device, step.stimulus, start)
-    with session.lock:
-        session.accepted += not reason
-        session.progress(session.accepted, total, f"{step.device}: {reason}" if reason else "")
-    return reason
-
-
-def _failed(session: Session, step: Step, reason: str, started_utc: str, durations: dict[str, float]) -> None:
-    """Record a failed attempt; a device that fails too often in a row sits out the rest of this session."""
-    session.run.add_attempt(step.key, "failed", reason=reason, started_utc=started_utc, durations=durations)
-    session.told(Outcome(step, "failed", reason))
-    with session.lock:
-        count = session.failures_in_a_row[step.device] = session.failures_in_a_row.get(step.device, 0) + 1
-        if count >= FAILURES_IN_A_ROW and step.device not in session.out:
-            session.out[step.device] = reason
-            session.told(Outcome(step, LEFT_OUT, f"left out after {count} failures in a row: {reason}"))
-            session.run.add_failure(f"device {step.device}", f"{count} failures in a row, left out: {reason}")
-
-
-def _done(reason: str) -> Future[str]:
-    future: Future[str] = Future()
-    future.set_result(reason)
-    return future
-
-
-def _note(session: Session, what: str, device: str, stimulus: int, start: float) -> None:
-    session.timeline.append(Event(what, device, stimulus, start, session.clock()))
+def _list_missing(session: Session, floor: Floor, steps: Sequence[Step]) -> None:
+    """Say for each step without a photograph why, in the session and in the run's note "missing photographs"."""
+    away = {device.name: floor.attendance.why_not(device.name) for device in session.devices}
+    session.out = {name: reason for name, reason in away.items() if reason}
+    for step in steps:
+        if step.key not in floor.done:
+            reason = floor.reasons.get(step.key, "").partition(LOG_MARK)[0]  # each attempt has a log of its own
+            session.missing.append(Missing(step, "; ".join(filter(None, (reason, away[step.device])))))
+    by_reason: dict[tuple[str, str], list[str]] = {}
+    for one in session.missing:
+        by_reason.setdefault((one.step.device, one.reason), []).append(one.step.key)
+    told = [{"device": device, "reason": reason, "steps": keys} for (device, reason), keys in by_reason.items()]
+    session.run.set_note("missing photographs", told)
+    for entry in told:
+        words = f"{entry['device']}: {len(entry['steps'])} missing: {entry['reason']}"
+        session.progress(session.accepted, len(steps), words)

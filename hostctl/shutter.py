@@ -8,10 +8,14 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A whole file on a device: its path there, and its size in bytes when it had stopped growing."""
+    """A whole file on a device: its path there, and its size in bytes when it had stopped growing.
+
+    ``settings``: what the camera says it used, such as ("exposure_s", 0.01) and ("iso", 100.0).
+    """
 
     path: str
     size: int
+    settings: tuple[tuple[str, float], ...] = ()
 
 
 class Shutter(Protocol):

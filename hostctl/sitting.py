@@ -8,8 +8,8 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,23 +20,26 @@ from device_agents.errors import DeviceError
 from device_agents.predict import default_environment, hash_file
 from device_agents.records import Scene, Step
 from device_agents.sidecar import Sidecar
+from hostctl.asked import asked
 from hostctl.dashboard import Live
 from hostctl.device import Device, clock_offset_s
+from hostctl.drifting import note_drift
 from hostctl.examine import examiners
 from hostctl.grid import Assignment, predict_run
+from hostctl.holding import FOLDER, held, identity
 from hostctl.lab import Lab
-from hostctl.laboratory import Laboratory, opened
-from hostctl.plans import sweep
+from hostctl.laboratory import Laboratory, opened, state_folder
+from hostctl.plain_words import PlainFormatter
 from hostctl.printing import Progress
 from hostctl.progress_board import Board
 from hostctl.reporting import summarise
 from hostctl.runner import Session, run_session
-from hostctl.transport import LocalTransport
+from hostctl.same_device import Roll
+from hostctl.session_plan import add_planned, counted_scenes, plan_of, shown_scenes, standing
+from hostctl.space_needed import needed_bytes
 from hostctl.until_width import UntilWidth
 
-PHOTOGRAPH_BYTES = {"virtual": 1_500_000, "jpg": 6_000_000, "dng": 25_000_000}  # with crop and thumbnail; for estimates
 VIEW = "rectified-pillow"  # what the model sees of a photograph; the one view that a board without OpenCV has too
-MOVE_TIMEOUT_S = 120.0
 log = logging.getLogger("instability")
 
 
@@ -56,36 +59,54 @@ def sit(
     model: str | None,
     progress: Progress,
     until: UntilWidth | None = None,
+    wait_s: float | None = None,
 ) -> dict[str, Any]:
     """Do a lab's session into the run at ``out`` and predict; what is done already is not done again.
 
-    With ``until``, scenes are photographed in random blocks until the instability is known as well as it asks.
-    Gives the summary; raises BadInput, or DeviceError if the screen or every device is out of reach.
+    With ``until``, scenes are photographed in random blocks until the instability is known as well as it asks. With
+    ``wait_s`` its devices are held (hostctl.holding), and those that another command holds are waited for so long.
+    Gives the summary; raises BadInput, or DeviceError if the screen, every device or a held one is out of reach.
     """
     from stability_train.zoo import resolve_model
 
-    check_space(out, needed_bytes=_needed_bytes(lab, len(scenes)), reserve_bytes=lab.session.reserve_mb * 1_000_000)
+    needed = needed_bytes(lab, counted_scenes(lab, len(scenes)))
+    check_space(out, needed_bytes=needed, reserve_bytes=lab.session.reserve_mb * 1_000_000)
     chosen = Chosen(*resolve_model(model, progress=partial(progress, "model", 0, 0))) if model else None
-    with Run.open_or_create(out, settings=_settings(lab), scenes=scenes) as run, _logged(run):
-        plan = _plan(lab, scenes)
-        run.add_steps(until.begin(run, plan, seed=lab.session.seed) if until and chosen else plan)
+    with Run.open_or_create(out, settings=asked(lab), scenes=scenes) as run, _logged(run):
+        plan = plan_of(lab, scenes)
+        begun = until.begin(run, plan, seed=lab.session.seed) if until and chosen else plan
+        add_planned(run, lab, scenes, begun, further=bool(until and chosen))
         run.renew_attempts()
         missing = run.steps_missing()
         owing = _owing(run, lab, chosen)
         if not (missing or owing or (chosen and _unpredicted(run, _host(lab, chosen)))):
             return summarise(run)
-        by_name = {scene.scene: scene for scene in scenes}
+        by_name = shown_scenes(run, lab, scenes)
         model_name = chosen.sidecar.name if chosen else ""
-        needed = bool(missing or owing)
-        with Live(run, lab, model=model_name, scenes=by_name, photographing=needed, progress=progress) as live:
-            if needed:
-                names = sorted({step.device for step in (plan if until else missing)} | set(owing))
+        shooting = bool(missing or owing)
+        names = sorted({step.device for step in (plan if until else missing)} | set(owing)) if shooting else []
+        with (
+            _held(run, lab, names, wait_s, progress),
+            Live(run, lab, model=model_name, scenes=by_name, photographing=shooting, progress=progress) as live,
+        ):
+            if shooting:
                 _with_devices(run, lab, chosen, scenes, missing, names, live, until)
             if chosen:
                 _predict(run, chosen, [_host(lab, chosen)], "predictions", live.progress)
             result = summarise(run)
             live.end(result)
         return result
+
+
+def _held(
+    run: Run, lab: Lab, names: Sequence[str], wait_s: float | None, progress: Progress
+) -> AbstractContextManager[object]:
+    """Hold the named devices for a block, if devices are held at all."""
+    if wait_s is None or not names:
+        return nullcontext()
+    wants = [(1, {device.name: identity(device, lab)}) for device in lab.devices if device.name in names]
+    name, said = f"instability run into {run.folder}", partial(progress, "devices", 0, 0)
+    return held(wants, name=name, folder=state_folder() / FOLDER, wait_s=wait_s, said=said)
 
 
 def _with_devices(
@@ -99,8 +120,15 @@ def _with_devices(
     until: UntilWidth | None,
 ) -> None:
     """Do what needs the named devices: the missing photographs, and the predictions that they make themselves."""
-    said = partial(live.progress, "screen", 0, 0)
-    with opened(lab, folder=run.folder / "lab", waiting=said, names=names, display=live.display) as laboratory:
+    opening = opened(
+        lab,
+        folder=run.folder / "lab",
+        waiting=partial(live.progress, "screen", 0, 0),
+        names=names,
+        display=live.display,
+        said=partial(live.progress, "devices", 0, 0),
+    )
+    with opening as laboratory:
         devices = _note_devices(run, lab, laboratory, live.board)
         agents = _agents(run, devices, chosen, live.board) if chosen else []
         while True:
@@ -112,38 +140,11 @@ def _with_devices(
             if chosen is None or until is None:
                 return
             _predict(run, chosen, [_host(lab, chosen)], "predictions", live.progress)
-            more = until.more(run, _plan(lab, scenes), seed=lab.session.seed)
+            more = until.more(run, plan_of(lab, scenes), seed=lab.session.seed)
             if not more:
                 return
-            run.add_steps(more)
+            add_planned(run, lab, scenes, more, further=True)
             missing = run.steps_missing()
-
-
-def _settings(lab: Lab) -> dict[str, Any]:
-    """What was asked, whole: the lab file's values, as they stand in run.toml."""
-    return {
-        "lab": lab.name,
-        "display": asdict(lab.display),
-        "session": asdict(lab.session),
-        # Without the key where there are none: runs of before it go on.
-        "device": [{k: v for k, v in asdict(device).items() if k != "faults" or v} for device in lab.devices],
-    }
-
-
-def _plan(lab: Lab, scenes: Sequence[Scene]) -> list[Step]:
-    session = lab.session
-    names, devices = [scene.scene for scene in scenes], [device.name for device in lab.devices]
-    return list(sweep(names, angles=session.angles, repeats=session.repeats, devices=devices, seed=session.seed))
-
-
-def _needed_bytes(lab: Lab, scenes: int) -> int:
-    each = sum(
-        PHOTOGRAPH_BYTES["virtual"]
-        if device.virtual
-        else sum(PHOTOGRAPH_BYTES["dng" if kind == "dng" else "jpg"] for kind in device.formats)
-        for device in lab.devices
-    )
-    return each * scenes * len(lab.session.angles) * lab.session.repeats
 
 
 def _owing(run: Run, lab: Lab, chosen: Chosen | None) -> list[str]:
@@ -171,10 +172,14 @@ def _note_devices(run: Run, lab: Lab, laboratory: Laboratory, board: Board | Non
     Raises DeviceError if none does.
     """
     by_name = {device.name: device for device in lab.devices}
+    known = run.devices()
+    roll = Roll(dict(zip(known["device"], known["info"], strict=True)))
 
     def note(device: Device) -> None:
+        said = device.identify()
+        roll.check(device.name, said)
         settings = {key: getattr(by_name[device.name], key) for key in ("kind", "camera", "phone", "place")}
-        run.add_device(device.name, {**settings, **device.identify()}, clock_offset_s(device.transport))
+        run.add_device(device.name, {**settings, **said}, clock_offset_s(device.transport))
 
     for name, reason in laboratory.failures.items():
         _fail(run, name, reason, board)
@@ -225,7 +230,7 @@ def _photograph(
     with examiners(os.cpu_count() or 1) as examine:
         session = Session(
             run=run,
-            scenes={scene.scene: scene for scene in scenes},
+            scenes=shown_scenes(run, lab, scenes),
             devices=devices,
             display=laboratory.display,
             settings=lab.session,
@@ -233,17 +238,18 @@ def _photograph(
             display_timeout_s=lab.display.timeout_s,
             examine=examine,
             progress=partial(_report, progress),
-            move=partial(_move, lab, laboratory),
         )
+        session.station, session.move = standing(run, lab, laboratory.rack)
         if board:
-            session.told = board.tell
+            session.told, session.standing = board.tell, board.trouble
         try:
-            session.devices, _ = _able(run, devices, lambda device: device.shutter.prepare(), board)
-            ready = {device.name for device in session.devices}
-            run_session(session, [step for step in missing if step.device in ready])
+            _, session.unready = _able(run, devices, lambda device: device.shutter.prepare(), board)
+            reached = {device.name for device in devices}
+            run_session(session, [step for step in missing if step.device in reached])
         finally:
             _able(run, devices, lambda device: device.shutter.release())
             _write_timeline(session, run.folder / "lab" / "timeline.csv")
+    note_drift(run, progress=progress)
 
 
 def _report(progress: Progress, done: int, total: int, note: str) -> None:
@@ -252,35 +258,14 @@ def _report(progress: Progress, done: int, total: int, note: str) -> None:
     progress("photographs", done, total, note)
 
 
-def _move(lab: Lab, laboratory: Laboratory, angle: int) -> None:
-    """Bring the mount to an angle: the virtual rack by itself, else the lab's command, else the operator is asked."""
-    log.info("mount to %d degrees", angle)
-    if laboratory.rack:
-        laboratory.rack.turn(angle)
-    elif lab.session.move_command:
-        command = [*lab.session.move_command, str(angle)]
-        output = LocalTransport("mount").run(command, timeout_s=MOVE_TIMEOUT_S)
-        if output.exit_code:
-            words = output.stderr.decode("utf-8", "replace").strip()
-            raise DeviceError(f"the mount: expected {command} to end well, got exit code {output.exit_code}: {words}")
-    elif len(lab.session.angles) > 1:
-        print(f"move the mount to {angle} degrees, then press Enter", file=sys.stderr, flush=True)
-        if not sys.stdin.readline():
-            raise DeviceError(
-                f"the mount: expected a person to move it to {angle} degrees and press Enter, got the input's end; "
-                "give [session] move_command, or run in a terminal"
-            )
-
-
 def _agents(run: Run, devices: Sequence[Device], chosen: Chosen, board: Board) -> list[Assignment]:
     """One assignment for each device that predicts by itself, in the runtime that it has."""
     made = []
 
     def assign(device: Device) -> None:
         if device.agent is not None:
-            environment = default_environment(chosen.sidecar, chosen.path, view=VIEW, machine=device.name)
-            version = device.agent.runtime_version(environment.runtime)
-            made.append(Assignment((replace(environment, runtime_version=version),), (device.name,), device.agent))
+            environment = default_environment(chosen.sidecar, chosen.path, view=VIEW)
+            made.append(Assignment((device.agent.own(environment),), (device.name,), device.agent))
 
     _able(run, devices, assign, board)
     return made
@@ -313,7 +298,7 @@ def _write_timeline(session: Session, path: Path) -> None:
 def _logged(run: Run) -> Iterator[None]:
     """Write the kit's log to the run's own file for as long as the block runs."""
     handler = logging.FileHandler(run.log_path, encoding="utf-8")
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    formatter = PlainFormatter("%(asctime)s %(levelname)s %(message)s")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     log.addHandler(handler)

@@ -6,35 +6,24 @@ import asyncio
 import os
 import shlex
 import threading
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut, Unauthorised, Unreachable
-from hostctl.transport import Output
+from hostctl.bounds import TRANSFER_TIMEOUT_S, check_file, check_output
+from hostctl.host_keys import SSH_PORT, changed_key, new_board, pinned_kinds
+from hostctl.ssh_stream import SshCommand, deadline
+from hostctl.transport import Output, Stream
 
 if TYPE_CHECKING:
     import asyncssh
 
 Answer = TypeVar("Answer")
-SSH_PORT = 22
-HOST_KEY_KINDS = "ssh-ed25519,ecdsa-sha2-nistp*,rsa-sha2-256,rsa-sha2-512"
 KEEP_ALIVE_S, KEEP_ALIVE_MISSES = 10, 3
 CLOSE_TIMEOUT_S = 5.0
-PIN = (
-    "read the fingerprint on the board's own screen (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub), compare it "
-    "with what `ssh-keyscan` shows for this address, and put that line into the file"
-)
-
-
-@dataclass(frozen=True)
-class HostKey:
-    """A server's host key: its line for a known_hosts file, and the fingerprint that a person compares."""
-
-    known_hosts_line: str
-    fingerprint: str
 
 
 class SshTransport:
@@ -55,7 +44,7 @@ class SshTransport:
         known_hosts: Path,
         name: str = "",
         connect_timeout_s: float = 15.0,
-        transfer_timeout_s: float = 600.0,
+        transfer_timeout_s: float = TRANSFER_TIMEOUT_S,
     ) -> None:
         self.name = name or f"{host}:{port}"
         self._host, self._port, self._user = host, port, user
@@ -72,6 +61,28 @@ class SshTransport:
         """Run one command; each word reaches the board as it is, whatever it holds. Time to connect is not counted."""
         line = " ".join(shlex.quote(word) for word in command)
         return self._wait(self._run(line, command[0], timeout_s), f"run {command[0]}")
+
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        """Run one command and give its output as it comes; closed early, or too late, the command is ended."""
+        line, what = " ".join(shlex.quote(word) for word in command), f"run {command[0]}"
+        self._wait(self._connected(), what)  # time to connect is not counted
+        until, said = time.monotonic() + timeout_s, f"{self.name}: {command[0]}"
+
+        async def limited(work: Coroutine[Any, Any, Answer]) -> Answer:
+            async with deadline(until, said, of_s=timeout_s):
+                return await work
+
+        running = self._wait(limited(self._started(line)), what)
+        try:
+            while piece := self._wait(limited(running.piece()), what):
+                yield piece
+            output = self._wait(limited(running.end()), what)
+        finally:
+            if not self._closed:  # else the connection took it along
+                self._wait(running.kill(), what)
+        if output is None:
+            raise Unreachable(f"{self.name}: the connection broke while {command[0]} ran")
+        return output
 
     def push(self, local: Path, remote: str) -> None:
         """Copy a file onto the board, beside its place and renamed; makes the folders above it."""
@@ -142,25 +153,31 @@ class SshTransport:
         except OSError as problem:
             raise BadInput(f"{self.name}: cannot {what}: on this machine: {problem}") from problem
 
+    async def _started(self, line: str) -> SshCommand:
+        import asyncssh
+
+        connection = await self._connected()
+        return SshCommand(await connection.create_process(line, encoding=None, stdin=asyncssh.DEVNULL))
+
     async def _run(self, line: str, program: str, timeout_s: float) -> Output:
         import asyncssh
 
         connection = await self._connected()
-        process: asyncssh.SSHClientProcess[bytes] | None = None
+        running: SshCommand | None = None
+        stdout = bytearray()
         try:
-            async with _deadline(timeout_s, f"{self.name}: {program}"):
-                process = await connection.create_process(line, encoding=None, stdin=asyncssh.DEVNULL)
-                stdout, stderr = await process.communicate()
-        except TimedOut:
-            if process is not None:
-                process.kill()
-            raise
+            async with deadline(time.monotonic() + timeout_s, f"{self.name}: {program}", of_s=timeout_s):
+                running = SshCommand(await connection.create_process(line, encoding=None, stdin=asyncssh.DEVNULL))
+                while piece := await running.piece():
+                    stdout += piece
+                    check_output(len(stdout), name=self.name)
+                output = await running.end()
         finally:
-            if process is not None:
-                process.close()
-        if process.returncode is None:
+            if running is not None:
+                await running.kill()
+        if output is None:
             raise Unreachable(f"{self.name}: the connection broke while {program} ran")
-        return Output(stdout, stderr, process.returncode)
+        return replace(output, stdout=bytes(stdout))
 
     async def _push(self, local: Path, remote: str) -> None:
         sftp, part = await self._files(), f"{remote}.part"
@@ -174,7 +191,11 @@ class SshTransport:
 
     async def _pull(self, remote: str, part: Path) -> None:
         sftp = await self._files()
-        await self._transfer(sftp.get(remote, str(part)), f"reading {remote}")
+
+        def watch(_there: bytes, _here: bytes, copied: int, total: int) -> None:
+            check_file(max(copied, total), name=self.name, remote=remote)
+
+        await self._transfer(sftp.get(remote, str(part), progress_handler=watch), f"reading {remote}")
 
     async def _transfer(self, work: Coroutine[Any, Any, None], what: str) -> None:
         """Wait for a transfer; one that takes too long, or is given up, takes its connection with it.
@@ -212,7 +233,10 @@ class SshTransport:
 
         where = f"{self.name} ({self._host}:{self._port})"
         key = self._read_key()
-        kinds = self._host_key_kinds(where)
+        kinds = pinned_kinds(self._host, self._port, self._known_hosts, where=where)
+        there = (self._host, self._port, self._known_hosts)
+        if kinds is None:
+            raise await new_board(*there, where=where, timeout_s=self._connect_timeout_s)
         try:
             return await asyncssh.connect(
                 self._host,
@@ -230,7 +254,8 @@ class SshTransport:
                 keepalive_count_max=KEEP_ALIVE_MISSES,
             )
         except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as problem:
-            raise Unauthorised(await self._wrong_host_key(where, problem)) from problem
+            wrong = await changed_key(*there, problem, where=where, timeout_s=self._connect_timeout_s)
+            raise wrong from problem
         except asyncssh.PermissionDenied as problem:
             raise Unauthorised(
                 f"{where}: the board refuses user '{self._user}' with the key {self._key}; "
@@ -251,34 +276,6 @@ class SshTransport:
                 f"{self.name}: expected a private key without passphrase, got {self._key}: {problem}"
             ) from problem
 
-    def _host_key_kinds(self, where: str) -> str | tuple[()]:
-        """The kinds of host key to ask for: those in the file first, then others, as OpenSSH does; () is asyncssh's.
-
-        With only the first, a board that has another kind breaks the connection before anybody can say why.
-        """
-        import asyncssh
-
-        wanted = f"{where}: expected the board's host key in {self._known_hosts}"
-        port = None if self._port == SSH_PORT else self._port
-        try:
-            pinned, authorities, *_ = asyncssh.match_known_hosts(str(self._known_hosts), self._host, "", port)
-        except FileNotFoundError as problem:
-            raise Unauthorised(f"{wanted}, got no such file; {PIN}") from problem
-        except (OSError, ValueError) as problem:
-            raise BadInput(f"{wanted}, got: {problem}") from problem
-        kinds = [kind.decode() for key in pinned for kind in key.sig_algorithms]
-        return ",".join([*kinds, HOST_KEY_KINDS]) if kinds and not authorities else ()
-
-    async def _wrong_host_key(self, where: str, problem: Exception) -> str:
-        try:
-            got = (await _scan(self._host, self._port, self._connect_timeout_s)).fingerprint
-        except DeviceError:
-            got = str(problem)
-        return (
-            f"{where}: the host key does not match {self._known_hosts}: expected the key that stands there for "
-            f"this address, got {got}; if you re-installed the board, {PIN}; if you did not, do not connect"
-        )
-
     async def _disconnect(self) -> None:
         if self._sftp is not None:
             self._sftp.exit()
@@ -293,34 +290,3 @@ class SshTransport:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _deadline(timeout_s: float, what: str) -> AsyncIterator[None]:
-    try:
-        async with asyncio.timeout(timeout_s):
-            yield
-    except TimeoutError as problem:
-        raise TimedOut(f"{what} did not end within {timeout_s:g} s") from problem
-
-
-def scan_host_key(host: str, port: int = SSH_PORT, *, timeout_s: float = 15.0) -> HostKey:
-    """Ask a server for its host key, for a person to compare and write down; nothing is trusted or stored by this.
-
-    Raises Unreachable if there is no SSH server.
-    """
-    return asyncio.run(_scan(host, port, timeout_s))
-
-
-async def _scan(host: str, port: int, timeout_s: float) -> HostKey:
-    import asyncssh
-
-    try:
-        async with asyncio.timeout(timeout_s):
-            key = await asyncssh.get_server_host_key(host, port, config=None)
-    except (OSError, asyncssh.Error) as problem:
-        raise Unreachable(f"{host}:{port}: expected an SSH server, got none: {problem}") from problem
-    if key is None:
-        raise Unreachable(f"{host}:{port}: expected a host key, got none")
-    address = host if port == SSH_PORT else f"[{host}]:{port}"
-    return HostKey(f"{address} {key.export_public_key().decode().strip()}", key.get_fingerprint())

@@ -6,8 +6,12 @@ import posixpath
 import re
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from pathlib import Path
 
-from device_agents.errors import CommandFailed, DeviceError, TimedOut, Unreachable
+from device_agents.errors import CommandFailed, DeviceError, TimedOut, Unauthorised, Unreachable
+from hostctl.changed_settings import ChangedSettings
+from hostctl.logcat import LOG_MARK, Logcat
+from hostctl.remote_folder import check_plain, file_format, listed_sizes
 from hostctl.shutter import RemoteFile
 from hostctl.transport import Output, Transport
 
@@ -18,11 +22,11 @@ AWAKE_MS = "1800000"
 OPEN = ("am", "start", "-W", "-a", "android.media.action.STILL_IMAGE_CAMERA")
 # (namespace, key) of the settings that prepare() changes and release() puts back.
 REMEMBERED = (("global", "stay_on_while_plugged_in"), ("system", "screen_off_timeout"))
-UNFINISHED = (".pending-", ".trashed-")
-SAME_FORMAT = {"jpeg": "jpg", "heif": "heic"}
-# What stands before the time differs (toybox counts links, the toolbox of Android 5 does not), and so does the time.
-LISTED = re.compile(r"^-\S* (?:.*? )?(\d+) \d{4}-\d\d-\d\d \d\d:\d\d\S*(?: [+-]\d{4})? (.+)$")
 FRONT = re.compile(r"(?:topResumedActivity|mResumedActivity)[=:]\s*ActivityRecord\{\S+ \S+ ([\w.]+)/")
+
+
+class NoPhotograph(TimedOut):
+    """The phone answers, and its photograph did not come in time."""
 
 
 class StockCamera:
@@ -33,6 +37,9 @@ class StockCamera:
     bring, the picture first: ("jpg",), ("heic",), ("jpg", "dng"); other files are left alone. A file counts as whole
     when its final name has shown the same size, not zero, at two looks ``poll_s`` seconds apart. Until a name appears,
     the looks come closer together at first, so that a fast camera is not kept waiting.
+
+    With ``state``, a folder of this user, the settings that are changed are on disk too, and the next session puts them
+    back if this one is killed. With ``logcat`` the phone's log of a failed shot is kept, and its reason names the file.
     """
 
     def __init__(
@@ -46,27 +53,40 @@ class StockCamera:
         poll_s: float = 0.05,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        state: Path | None = None,
+        logcat: Logcat | None = None,
     ) -> None:
         self.name = name or str(getattr(transport, "name", "phone"))
         self._transport = transport
-        self._keys = tuple(key.split())
+        self.use_key(key)
         self._folder = folder.rstrip("/")
-        self._formats = tuple(_format(suffix) for suffix in formats)
+        self._formats = tuple(file_format(suffix) for suffix in formats)
         self._poll_s = poll_s
         self._clock = clock
         self._sleep = sleep
-        self._remembered: dict[tuple[str, str], str] = {}
+        self._changed = ChangedSettings(transport, name=self.name, state=state)
+        self._stayed_on = ""
+        self._logcat = logcat
         self._package = ""
         self._closed = False  # perhaps: the last shot failed
         self._failed_before = False
 
+    def use_key(self, key: str) -> None:
+        """Press this key, or these in order, from now on."""
+        self._keys = tuple(key.split())
+
+    @property
+    def package(self) -> str:
+        """The package of the camera app that was opened, "" before."""
+        return self._package
+
     def prepare(self) -> None:
         """Remember the settings, keep the phone awake, open the camera and check that it is in front.
 
-        Raises DeviceError if another app (often the lock screen) stays in front.
+        Raises DeviceError if another app (often the lock screen) stays in front, or another command holds the phone.
         """
-        for space, key in REMEMBERED:
-            self._remembered[(space, key)] = self._text("settings", "get", space, key)
+        self._changed.remember(REMEMBERED)
+        self._stayed_on = self._changed.values[REMEMBERED[0]]
         self._text("svc", "power", "stayon", "true")
         self._text("settings", "put", "system", "screen_off_timeout", AWAKE_MS)
         self._open(self._clock() + OPEN_TIMEOUT_S)
@@ -98,10 +118,11 @@ class StockCamera:
             self._open(min(end, self._clock() + OPEN_TIMEOUT_S))
         try:
             files = self._shoot(end, timeout_s)
-        except DeviceError:
+        except DeviceError as problem:
             self._failed_before = True
             self._closed = bool(self._package)
-            raise
+            told = self._explained(problem, end - timeout_s)
+            raise told from (None if told is problem else problem)
         if self._failed_before:
             self._check_pair(files)
         return files
@@ -113,7 +134,7 @@ class StockCamera:
         pause_s = FIRST_PAUSE_S
         while True:
             fresh = self._fresh(before, end)
-            complete = {_format(name) for name in fresh} == set(self._formats)
+            complete = {file_format(name) for name in fresh} == set(self._formats)
             if complete and all(size > 0 and size == former.get(name) for name, size in fresh.items()):
                 return [self._one(kind, fresh) for kind in self._formats]
             if self._clock() > end:
@@ -122,20 +143,26 @@ class StockCamera:
             pause_s = self._poll_s if fresh else min(self._poll_s, 1.5 * pause_s)
             self._sleep(pause_s)
 
+    def _explained(self, problem: DeviceError, began: float) -> DeviceError:
+        """The same failure with the file of the phone's log added; a phone that does not answer is not asked again."""
+        silent = isinstance(problem, (Unreachable, Unauthorised)) or (
+            isinstance(problem, TimedOut) and not isinstance(problem, NoPhotograph)
+        )
+        kept = "" if silent or self._logcat is None else self._logcat.keep(began=began, reason=str(problem))
+        return type(problem)(f"{problem}{LOG_MARK}{kept}") if kept else problem
+
     def release(self) -> None:
         """Put the settings back, leave the camera and close it; a phone that is gone is left as it is."""
+        prepared = bool(self._changed.values)
         try:
-            for (space, key), value in self._remembered.items():
-                command = ("delete", space, key) if value in ("", "null") else ("put", space, key, value)
-                self._text("settings", *command)
-            if self._remembered.get(REMEMBERED[0]) in ("0", "null", ""):
+            self._changed.put_back()
+            if prepared and self._stayed_on in ("0", "null", ""):
                 self._text("svc", "power", "stayon", "false")
             if self._package:
                 self._text("input", "keyevent", "KEYCODE_HOME")
                 self._text("am", "force-stop", self._package)
         except (Unreachable, TimedOut):
             pass  # nobody is there to be put in order; what matters was said when it went away
-        self._remembered = {}
         self._package = ""
         self._closed = False
 
@@ -149,33 +176,17 @@ class StockCamera:
         output = self._run(*command, end=end)
         if output.exit_code and not (changing and b"No such file" in output.stderr + output.stdout):
             raise self._failed(command, output)
-        sizes: dict[str, int] = {}
-        for line in output.text.split("\n"):
-            if line.startswith("-"):  # else a folder, a link, the total, or a complaint
-                name, size = self._entry(line.removesuffix("\r"))
-                if not name.startswith(UNFINISHED):
-                    sizes[name] = size
-        return sizes
-
-    def _entry(self, line: str) -> tuple[str, int]:
-        match = LISTED.match(line)
-        if match is None:
-            raise DeviceError(f"{self.name}: expected a file, its size and time like 2026-11-22 07:00, got '{line}'")
-        return match[2], int(match[1])
+        return listed_sizes(output.text, device=self.name)
 
     def _fresh(self, before: Collection[str], end: float) -> dict[str, int]:
         """Give the sizes of the new files of the wanted formats; raises DeviceError if one has no plain name."""
         fresh = {name: size for name, size in self._listed(end, changing=True).items() if name not in before}
         for name in fresh:
-            if "/" in name or name in (".", ".."):
-                raise DeviceError(
-                    f"{self.name}: expected a plain file name in {self._folder}, got '{name}', which leads out of it; "
-                    "nothing was copied: do not trust this phone"
-                )
-        return {name: size for name, size in fresh.items() if _format(name) in self._formats}
+            check_plain(name, folder=self._folder, device=self.name)
+        return {name: size for name, size in fresh.items() if file_format(name) in self._formats}
 
     def _one(self, kind: str, sizes: Mapping[str, int]) -> RemoteFile:
-        files = sorted(name for name in sizes if _format(name) == kind)
+        files = sorted(name for name in sizes if file_format(name) == kind)
         if len(files) > 1:
             raise DeviceError(
                 f"{self.name}: expected one new {kind}, got {len(files)}: {', '.join(files)}; "
@@ -193,7 +204,7 @@ class StockCamera:
         if len({re.sub(r"\D", "", name.split(".")[0]) for name in names}) > 1:
             raise DeviceError(f"{self.name}: expected files of one photograph, got {' and '.join(names)}")
 
-    def _nothing(self, fresh: Mapping[str, int], timeout_s: float) -> TimedOut:
+    def _nothing(self, fresh: Mapping[str, int], timeout_s: float) -> NoPhotograph:
         wanted = " and ".join(self._formats)
         if fresh:
             got = ", ".join(f"{name} ({size} bytes, not whole)" for name, size in fresh.items())
@@ -202,7 +213,7 @@ class StockCamera:
                 f"none in {self._folder} with {self._front() or 'no app'} in front; is the storage full, "
                 f"does the app react to {' '.join(self._keys)}?"
             )
-        return TimedOut(f"{self.name}: expected a new {wanted} within {timeout_s:g} s, got {got}")
+        return NoPhotograph(f"{self.name}: expected a new {wanted} within {timeout_s:g} s, got {got}")
 
     def _front(self) -> str:
         """Give the package of the app in front, "" if the phone does not say."""
@@ -237,9 +248,3 @@ def _last_words(output: Output) -> str:
     """Give the last line that a failed command printed, of its errors if there are any, with its status."""
     lines = (output.stderr.strip() or output.stdout).decode("utf-8", "replace").strip().splitlines()
     return f"{lines[-1] if lines else 'no message'} (exit status {output.exit_code})"
-
-
-def _format(name: str) -> str:
-    """Give the format of a file name or suffix: "IMG_1.JPEG" and ".jpg" are both "jpg"."""
-    suffix = name.rsplit(".", 1)[-1].lower()
-    return SAME_FORMAT.get(suffix, suffix)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import selectors
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+import time
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -27,6 +30,11 @@ class Output:
         return self.stdout.decode("utf-8", "replace")
 
 
+Stream = Generator[bytes, None, Output]
+PIECE_BYTES = 64 * 1024
+KEPT_STDERR_BYTES = 64 * 1024  # of a streamed command: its last words
+
+
 class Transport(Protocol):
     """Commands to a device and files to and from it.
 
@@ -36,6 +44,13 @@ class Transport(Protocol):
 
     def run(self, command: Sequence[str], *, timeout_s: float) -> Output:
         """Run one command on the device and wait for it, at most timeout_s seconds."""
+        ...
+
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        """Run one command and give its standard output in pieces as they come; its Output, without that, comes last.
+
+        Of standard error only the end is kept. A generator that is closed early ends the command where it can.
+        """
         ...
 
     def push(self, local: Path, remote: str) -> None:
@@ -69,6 +84,26 @@ class LocalTransport:
             raise Unreachable(f"{self.name}: cannot run {command[0]}: {problem}") from problem
         return Output(done.stdout, done.stderr, done.returncode)
 
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        """Run a program of this machine and give its output as it comes; the program ends with the generator."""
+        until = time.monotonic() + timeout_s
+        with tempfile.TemporaryFile() as stderr:
+            try:
+                child = subprocess.Popen(
+                    list(command), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr, bufsize=0
+                )
+            except OSError as problem:
+                raise Unreachable(f"{self.name}: cannot run {command[0]}: {problem}") from problem
+            try:
+                yield from _pieces(child, until)
+                child.wait(max(0.0, until - time.monotonic()))
+            except (subprocess.TimeoutExpired, TimeoutError) as problem:
+                raise TimedOut(f"{self.name}: {command[0]} did not end within {timeout_s:g} s") from problem
+            finally:
+                _end(child)
+            stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - KEPT_STDERR_BYTES))
+            return Output(b"", stderr.read(), child.returncode)
+
     def push(self, local: Path, remote: str) -> None:
         """Copy a file to another place on this machine."""
         copy_whole(local, Path(remote))
@@ -79,6 +114,27 @@ class LocalTransport:
 
     def close(self) -> None:
         """Nothing to end."""
+
+
+def _pieces(child: subprocess.Popen[bytes], until: float) -> Iterator[bytes]:
+    """A program's output until its end; raises TimeoutError when that is not there at a time of time.monotonic."""
+    assert child.stdout is not None
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(child.stdout, selectors.EVENT_READ)
+        while waiting.select(max(0.0, until - time.monotonic())):
+            piece = child.stdout.read(PIECE_BYTES)
+            if not piece:
+                return
+            yield piece
+    raise TimeoutError
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    assert child.stdout is not None
+    child.stdout.close()
+    if child.poll() is None:
+        child.kill()
+        child.wait()
 
 
 def copy_whole(source: Path, target: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.golden import GOLDEN
 from analysis.homes import at_home
 from analysis.instability import ITEM, instability
 from analysis.sequential import sequential_interval
@@ -61,7 +62,7 @@ class UntilWidth:
 
         plan: the steps of all scenes; those of a block keep their stimulus numbers and their order. seed: of the lab.
         """
-        planned = {step.scene for step in run.steps()}
+        planned = {step.scene for step in run.steps() if step.scene != GOLDEN}
         blocks = random_blocks(run.scenes(), size=self.block, seed=seed)
         if planned:
             look = self.look(run, blocks)
@@ -77,7 +78,7 @@ class UntilWidth:
     def look(self, run: Run, blocks: Sequence[Sequence[str]]) -> dict[str, Any]:
         """Give the instability so far: scenes, rate, low and high (None before there is an item)."""
         place = {scene: number for number, scene in enumerate(name for block in blocks for name in block)}
-        planned = {step.scene for step in run.steps()}
+        planned = {step.scene for step in run.steps() if step.scene != GOLDEN}
         look: dict[str, Any] = {"scenes": len(planned), "rate": None, "low": None, "high": None}
         predictions = _one_setup(run.predictions())
         if predictions.empty:

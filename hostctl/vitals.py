@@ -28,6 +28,8 @@ class Vitals:
 
 def vitals(device: Device) -> Vitals:
     """Ask a device how it is: a phone all that hostctl.health asks, a board its temperature; what fails is told."""
+    if device.settings.in_page:
+        return Vitals()  # a page is not told either, and its transport is this machine
     if device.settings.kind in PHONES:
         found = health(device.transport, name=device.name)
         return Vitals(found.battery_percent, found.battery_c, found.problems)

@@ -22,7 +22,7 @@ MOST_LATENCY_MS = 3.6e6
 SUFFIXES = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "HEIF": "heic"}
 _SHA256 = re.compile("[0-9a-f]{64}")
 _FINGERPRINTS = ("file_sha256", "pixels_sha256", "resized_sha256", "tensor_sha256")
-_INFO_LISTS = ("cameras", "decoders", "fits", "resizers", "scalings")
+_INFO_LISTS = ("cameras", "decoders", "fits", "resizers", "scalings", "views")
 _INFO_TEXTS = ("agent", "platform", "platform_version", "model", "utc")
 
 
@@ -84,6 +84,8 @@ def read_answer(data: bytes) -> dict[str, Any]:
 
 def checked_info(values: Any, *, name: str) -> dict[str, Any]:
     """Give what a page says of itself if it has the form of page.js's info; raises DeviceError naming the device."""
+    if isinstance(values, dict) and "agent" in values and "views" not in values:
+        raise DeviceError(f"{name}: the page is older than the kit; `npm ci && npm run build` in device_agents/web")
     good = (
         isinstance(values, dict)
         and all(isinstance(values.get(key), str) for key in _INFO_TEXTS)

@@ -11,18 +11,21 @@ from typing import Any
 from device_agents.errors import BadInput, DeviceError
 from device_agents.predict import Job, hash_file
 from device_agents.records import Environment, Prediction
-from device_agents.runtime_libraries import import_library, read_model
-from device_agents.sidecar import Sidecar, read_labels, sidecar_values
+from device_agents.sidecar import Sidecar, read_labels
 from hostctl.shutter import RemoteFile
 from hostctl.web_checks import Asked, checked_info, checked_prediction
 from hostctl.web_link import WebLink
+from hostctl.web_wire import VARIANTS, job_files, wire_job
 
 ASK_TIMEOUT_S = 30.0
 GRACE_S = 10.0  # the page gives up by itself and says why; the host waits a little longer, so as to hear it
 PREDICTION_SILENCE_S = 180.0  # the first answer comes after the model was fetched over Wi-Fi and compiled
 KEPT_SHOTS = 64
-RUNTIME_BY_SUFFIX = {".tflite": "litert-js", ".onnx": "onnxruntime-web"}
-_VARIANTS = {"decoder": "decoders", "fit": "fits", "resizer": "resizers", "scaling": "scalings", "runtime": "runtimes"}
+# By a model's suffix; the first of them, in WebAssembly, is what every browser has.
+RUNTIMES_BY_SUFFIX = {
+    ".tflite": ("litert-js", "litert-js-webgpu"),
+    ".onnx": ("onnxruntime-web", "onnxruntime-web-webgpu"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,14 @@ class WebDevice:
     def predict(self, job: Job, *, silence_s: float = PREDICTION_SILENCE_S) -> Iterator[Prediction]:
         """Predict a job of this machine's files in the page; gives each prediction as it comes, each once.
 
-        The page knows no corners, so only the view "whole" and the colour "rgb". Raises BadInput where the job asks
-        for others, DeviceError where the page answers what was not asked or leaves some out.
+        Raises BadInput where the job asks for what no page can do (web_wire), DeviceError where the page answers what
+        was not asked or leaves some out.
         """
         labels = job.labels
         if labels is None and job.sidecar.labels:
             labels = read_labels(Path(job.model).parent / job.sidecar.labels)
-        asked, files = Asked.of(job, labels), _files(job)
-        values, left = _wire(job, labels, files), set(asked.cells)
+        asked, files = Asked.of(job, labels), job_files(job)
+        values, left = wire_job(job, labels, files), set(asked.cells)
         by_hash = {sha256: Path(path) for path, sha256 in files.items()}
         answers = self.link.do(values, files=by_hash, most=len(asked.cells) + 1, silence_s=silence_s)
         for answer, _ in answers:
@@ -124,21 +127,27 @@ def browser_environments(
     info: dict[str, Any],
     *,
     machine: str,
+    view: str = "whole",
     decoders: tuple[str, ...] = ("create-image-bitmap",),
     resizers: tuple[str, ...] = (),
+    runtime: str = "",
 ) -> tuple[Environment, ...]:
     """Give the environments of a model in a page: every decoder with every resizer (the sidecar's by default).
 
-    Raises BadInput where the page that said ``info`` of itself does not have a variant.
+    ``runtime`` is one of RUNTIMES_BY_SUFFIX, "" the one in WebAssembly. Raises BadInput where the page that said
+    ``info`` of itself does not have a variant.
     """
-    runtime = RUNTIME_BY_SUFFIX.get(model.suffix.lower())
-    if runtime is None:
+    runtimes = RUNTIMES_BY_SUFFIX.get(model.suffix.lower())
+    if runtimes is None:
         raise BadInput(f"expected a .tflite or .onnx model for a browser, got {model.name}")
+    if runtime not in ("", *runtimes):
+        raise BadInput(f"unknown runtime '{runtime}' for {model.name} in a browser; known: {', '.join(runtimes)}")
+    runtime = runtime or runtimes[0]
     first = Environment(
         model=sidecar.name,
         model_sha256=hash_file(model),
         decoder=decoders[0],
-        view="whole",
+        view=view,
         colour="rgb",
         fit=sidecar.fit,
         resizer=sidecar.resizer,
@@ -149,49 +158,13 @@ def browser_environments(
     )
     cells = itertools.product(decoders, resizers or (sidecar.resizer,))
     made = tuple(replace(first, decoder=decoder, resizer=resizer) for decoder, resizer in cells)
-    for environment, (field, known) in itertools.product(made, _VARIANTS.items()):
+    for environment, (field, known) in itertools.product(made, VARIANTS.items()):
         if getattr(environment, field) not in info[known]:
-            there = ", ".join(sorted(info[known]))
-            raise BadInput(f"unknown {field} '{getattr(environment, field)}' for the page of {machine}; known: {there}")
+            raise BadInput(_unknown(field, getattr(environment, field), info, machine))
     return made
 
 
-def quantisation_of(model: Path) -> dict[str, list[float]] | None:
-    """Give [scale, zero point] of a .tflite model's input and output, which LiteRT.js does not tell; None for others.
-
-    A tensor of floats has the scale 0. Raises BadInput for a file that is no such model.
-    """
-    if model.suffix.lower() != ".tflite":
-        return None
-    try:
-        interpreter = import_library("litert").Interpreter(model_content=read_model(model))
-    except (ValueError, RuntimeError) as problem:
-        raise BadInput(f"{model} is no model that litert can read: {problem}") from problem
-    found = {"input": interpreter.get_input_details()[0], "output": interpreter.get_output_details()[0]}
-    return {name: [float(number) for number in details["quantization"]] for name, details in found.items()}
-
-
-def _files(job: Job) -> dict[str, str]:
-    """The sha256 of each file of a job, by its path."""
-    paths = {job.model, *(one.file for one in job.pictures)}
-    return {path: hash_file(Path(path)) for path in sorted(paths)}
-
-
-def _wire(job: Job, labels: tuple[str, ...] | None, files: dict[str, str]) -> dict[str, Any]:
-    """The job as the page reads it."""
-    fields = ("environment", *_VARIANTS, "runtime_version")
-    for environment in job.environments:
-        if (environment.view, environment.colour, environment.threads) != ("whole", "rgb", 1):
-            raise BadInput("a browser predicts with the view 'whole', the colour 'rgb' and one thread; change the job")
-        if environment.model_sha256 not in ("", files[job.model]):
-            raise BadInput(f"model {job.model}: expected sha256 {environment.model_sha256}, got {files[job.model]}")
-    return {
-        "kind": "predict",
-        "model": {"sha256": files[job.model]},
-        "sidecar": sidecar_values(job.sidecar),
-        "quantisation": quantisation_of(Path(job.model)),
-        "labels": labels,
-        "top_k": job.top_k,
-        "pictures": [{"picture": one.picture, "sha256": files[one.file]} for one in job.pictures],
-        "environments": [{name: getattr(one, name) for name in fields} for one in job.environments],
-    }
+def _unknown(field: str, name: str, info: dict[str, Any], machine: str) -> str:
+    why = info.get("webgpu", {}).get("error", "") if name.endswith("-webgpu") else ""
+    there = ", ".join(sorted(info[VARIANTS[field]]))
+    return f"unknown {field} '{name}' for the page of {machine}{f' ({why})' if why else ''}; known: {there}"

@@ -55,6 +55,7 @@ class WebLink:
         self._changed = threading.Condition()
         self._pages: list[str] = []  # as they came; the last is the one that counts
         self._seen_s = -1e9
+        self._left = False  # the newest page has said that it is being closed
         self._asking = 0
         self._running: _Running | None = None
         self._closed = False
@@ -79,14 +80,22 @@ class WebLink:
             self._welcome(page)
             self._asking += 1
             try:
-                self._changed.wait_for(lambda: self._closed or page != self._pages[-1] or self._free(), timeout_s)
+                self._changed.wait_for(lambda: self._ended(page) or self._free(), timeout_s)
             finally:
                 self._asking -= 1
                 self._seen_s = self._clock()
             if self._closed:
                 raise Unreachable(f"{self.name}: the host has ended")
             self._check_page(page)
-            return self._hand_out(page) if self._free() else None
+            return self._hand_out(page) if self._free() and not self._left else None
+
+    def leave(self, page: str) -> None:
+        """Take a page's word that it is being closed or loaded again: its job ends now, and it counts as gone."""
+        with self._changed:
+            self._check_page(page)
+            self._left = True
+            self._drop("the page was closed or loaded again meanwhile")
+            self._changed.notify_all()
 
     def file(self, page: str, sha256: str) -> Path:
         """Give a file of the running job by its hash; raises BadInput for any other."""
@@ -111,8 +120,12 @@ class WebLink:
             running.photograph = path
 
     def answer(self, page: str, job: str, data: bytes) -> None:
-        """Take one answer for a running job; raises BadInput for a wrong one, or one too many."""
-        values = read_answer(data)
+        """Take one answer for a running job; raises BadInput for one too many, or a wrong one, which ends the job."""
+        try:
+            values = read_answer(data)
+        except BadInput as problem:
+            self.refuse(page, job, str(problem))
+            raise
         with self._changed:
             running = self._of(page, job)
             running.left -= 1
@@ -121,13 +134,23 @@ class WebLink:
             running.ended = running.ended or not LAST.isdisjoint(values)
             running.answers.put(values)
 
+    def refuse(self, page: str, job: str, why: str) -> None:
+        """End a running job because of what its page sent; the host hears why instead of waiting for better."""
+        with self._changed:
+            self._of(page, job)
+            self._drop(f"its answer was refused: {why}")
+
     # The host's side.
 
     def wait_for_page(self, *, timeout_s: float) -> None:
         """Wait until a page is open for the device; raises Unreachable saying what to open."""
         with self._changed:
             if not self._changed.wait_for(self._open, timeout_s):
-                raise Unreachable(f"{self.name}: no page is open; open {self.address} on the device and leave it open")
+                place = self.address.partition("?")[0]  # an error is recorded, so it must not hold the token
+                raise Unreachable(
+                    f"{self.name}: no page is open; open {place} by its whole link, which was shown at the start, on "
+                    "the device and leave it open"
+                )
 
     def do(
         self, values: Mapping[str, Any], *, files: Mapping[str, Path] | None = None, most: int = 1, silence_s: float
@@ -156,7 +179,10 @@ class WebLink:
             values = running.answers.get(timeout=silence_s)
         except queue.Empty:
             _forget(running)
-            raise TimedOut(f"{self.name}: the page gave no answer to '{kind}' within {silence_s:g} s") from None
+            raise TimedOut(
+                f"{self.name}: the page gave no answer to '{kind}' within {silence_s:g} s; is it in front, and the "
+                "screen on?"
+            ) from None
         if "error" in values:
             _forget(running)
             raise DeviceError(f"{self.name}: {kind} failed in the page: {str(values['error'])[:300]}")
@@ -165,13 +191,22 @@ class WebLink:
     def _welcome(self, page: str) -> None:
         if page in self._pages:
             self._check_page(page)
+            self._left = False  # a page that was kept by the browser and is shown again
             return
         self._pages = [*self._pages[-MOST_PAGES:], page]
-        if self._running is not None and self._running.page:
-            self._running.answers.put({"error": "the page was loaded again meanwhile"})
-            self._running = None
+        self._drop("the page was closed or loaded again meanwhile")
+        self._left = False
         self._seen_s = self._clock()
         self._changed.notify_all()
+
+    def _drop(self, why: str) -> None:
+        """End the job that a page has taken, if there is one; one that nobody took waits for the next page."""
+        if self._running is not None and self._running.page:
+            self._running.answers.put({"error": why})
+            self._running = None
+
+    def _ended(self, page: str) -> bool:
+        return self._closed or self._left or page != self._pages[-1]
 
     def _check_page(self, page: str) -> None:
         if not self._pages or page != self._pages[-1]:
@@ -179,7 +214,11 @@ class WebLink:
 
     def _open(self) -> bool:
         busy = self._running is not None and self._running.page != ""
-        return bool(self._pages) and (busy or self._asking > 0 or self._clock() - self._seen_s < SILENCE_S)
+        return (
+            bool(self._pages)
+            and not self._left
+            and (busy or self._asking > 0 or self._clock() - self._seen_s < SILENCE_S)
+        )
 
     def _free(self) -> bool:
         return self._running is not None and not self._running.ended
@@ -190,8 +229,7 @@ class WebLink:
         running.page = page
         running.times += 1
         if running.times > MOST_TIMES:
-            running.answers.put({"error": f"the job was taken {MOST_TIMES} times and never answered"})
-            self._running = None
+            self._drop(f"the job was taken {MOST_TIMES} times and never answered")
         return {"id": running.id, **running.values}
 
     def _of(self, page: str, job: str) -> _Running:

@@ -2,7 +2,7 @@
 
 GET  /web-NAME/FILE        the page's files        POST /web-NAME/photograph/JOB  a picture's bytes
 GET  /web-NAME/job         wait for a job          POST /web-NAME/answer/JOB      one JSON object
-GET  /web-NAME/file/HASH   a file of the job
+GET  /web-NAME/file/HASH   a file of the job      POST /web-NAME/leave           the page is being closed
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ def blueprint_name(device: str) -> str:
 def web_blueprint(link: WebLink, *, dist: Path = DIST) -> Blueprint:
     """Make a browser device's addresses; the display's server checks host, origin and token. BadInput if not built."""
     from flask import Blueprint, Response, jsonify, request, send_from_directory
+    from werkzeug.exceptions import RequestEntityTooLarge
 
     if not is_built(dist):
         raise BadInput(f"expected the built page in {dist}: run `npm ci && npm run build` in {dist.parent}")
@@ -88,7 +89,16 @@ def web_blueprint(link: WebLink, *, dist: Path = DIST) -> Blueprint:
 
     def answer(number: str) -> Response:
         request.max_content_length = MOST_ANSWER_BYTES
-        link.answer(_page(), number, request.get_data(cache=False))
+        try:
+            data = request.get_data(cache=False)
+        except RequestEntityTooLarge:
+            link.refuse(_page(), number, f"expected at most {MOST_ANSWER_BYTES} bytes, got more")
+            raise
+        link.answer(_page(), number, data)
+        return jsonify(taken=True)
+
+    def leave() -> Response:
+        link.leave(_page())
         return jsonify(taken=True)
 
     def _page() -> str:
@@ -104,7 +114,8 @@ def web_blueprint(link: WebLink, *, dist: Path = DIST) -> Blueprint:
     asked: dict[str, Callable[..., Any]] = {"": page, "<name>": file, "job": job, "file/<sha256>": job_file}
     for path, view in asked.items():
         pages.add_url_rule(f"{place}/{path}", endpoint=view.__name__, view_func=view)
-    for path, view in {"photograph/<number>": photograph, "answer/<number>": answer}.items():
+    sent: dict[str, Callable[..., Any]] = {"photograph/<number>": photograph, "answer/<number>": answer, "leave": leave}
+    for path, view in sent.items():
         pages.add_url_rule(f"{place}/{path}", endpoint=view.__name__, view_func=view, methods=["POST"])
     pages.after_request(secure)
 

@@ -31,6 +31,8 @@ fi
 if [ "$what" = test ]; then
   need=()
   command -v chromium >/dev/null || command -v google-chrome >/dev/null || need+=(chromium)
+  command -v cc >/dev/null || need+=(gcc libc6-dev)
+  command -v certutil >/dev/null || need+=(libnss3-tools)
   command -v ssh >/dev/null || need+=(openssh-client)
   [ -x /usr/sbin/sshd ] || need+=(openssh-server)
   # The outside raw converters; their tests skip where one is absent.

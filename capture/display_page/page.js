@@ -86,8 +86,28 @@ function load(address) {
   return image;
 }
 
+// Where each device's page is, as a code for its camera; gone for good before the first frame is on the stage.
+const codes = document.getElementById("codes");
+async function join() {
+  const answer = await fetch("/joining");
+  if (!answer.ok) return;
+  const figures = (await answer.json()).codes.map(({ name, picture }) => {
+    const figure = document.createElement("figure");
+    const image = new Image();
+    image.src = picture;
+    image.alt = `QR code: ${name}`;
+    figure.append(image, Object.assign(document.createElement("figcaption"), { textContent: name }));
+    return figure;
+  });
+  const across = Math.ceil(Math.sqrt((figures.length * innerWidth) / innerHeight)) || 1;
+  codes.style.setProperty("--across", across);
+  codes.style.setProperty("--rows", Math.ceil(figures.length / across) || 1);
+  codes.replaceChildren(...figures);
+}
+
 async function show(message) {
   wanted = message;
+  codes.remove(); // also where the answer with them is still on its way
   if (!visible()) return complain("the page is hidden");
   const started = performance.now();
   const image = next?.address === message.url ? next.image : load(message.url);
@@ -124,7 +144,10 @@ function preload(address) {
 
 function follow() {
   const events = new EventSource(`/events?client=${client}`);
-  events.addEventListener("open", hello);
+  events.addEventListener("open", () => {
+    hello();
+    if (codes.isConnected) join().catch(() => {}); // tried again whenever the host comes back
+  });
   events.addEventListener("show", (event) => show(JSON.parse(event.data)));
   // The browser connects again by itself after a broken connection, but not after an answer such as 503.
   events.addEventListener("error", () => {

@@ -34,6 +34,7 @@ await build({
 const files = ["internal", "compat_internal"].flatMap((kind) => [`litert_wasm_${kind}.js`, `litert_wasm_${kind}.wasm`]);
 await Promise.all([
   ...files.map((name) => copyFile(`${LITERT}/wasm/${name}`, `dist/${name}`)),
-  ...["mjs", "wasm"].map((kind) => copyFile(`${ONNX}/dist/ort-wasm-simd-threaded.${kind}`, `dist/ort-wasm-simd-threaded.${kind}`)),
+  ...["mjs", "wasm", "asyncify.mjs", "asyncify.wasm"] // asyncify: the build with WebGPU for every browser
+    .map((kind) => copyFile(`${ONNX}/dist/ort-wasm-simd-threaded.${kind}`, `dist/ort-wasm-simd-threaded.${kind}`)),
   ...["index.html", "page.css"].map((name) => copyFile(name, `dist/${name}`)),
 ]);

@@ -7,4 +7,5 @@ phone            a phone with a stock camera app; the phone_ files, camera_app a
 board            an edge board behind SSH; the board_ files and agent_faults are its parts
 faults           what can go wrong with a device or its link, and when; fault_proxy spoils the links
 screen           a page without a browser; screen_model is the panel; browser_screen is a real browser instead
+browser_phone    a real browser as a device; racked_browsers puts before its camera what the screen has painted
 """

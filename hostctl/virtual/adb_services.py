@@ -72,7 +72,16 @@ class Ports:
         real = int(server.sockets[0].getsockname()[1])
         self._real[port or real] = real
         self._servers[port or real] = (server, target)
+        connection.keep(asyncio.create_task(self._with_connection(port or real, server)))
         return port or real
+
+    async def _with_connection(self, port: int, server: asyncio.Server) -> None:
+        """End a listener with the connection that asked for it, as adbd does; it cancels what it keeps."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if self._servers.get(port, (None, ""))[0] is server:
+                await self.close(port)
 
     async def close(self, port: int) -> bool:
         """End a listener; whether there was one."""

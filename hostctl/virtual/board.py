@@ -15,14 +15,13 @@ from hostctl.transport import Output
 from hostctl.virtual.board_camera import BoardCamera, Shoot
 from hostctl.virtual.board_commands import failed, parse, run_command
 from hostctl.virtual.board_files import PAUSE_S, BoardFaults, BoardFiles, sftp_factory
-from hostctl.virtual.board_python import BoardPython
+from hostctl.virtual.board_python import PYTHONS, BoardPython, Write
 from hostctl.virtual.faults import AWAY, Fault
 
 __all__ = ["BoardFaults", "VirtualBoard", "make_key"]
 
 USER = "pi"
 KEY_KIND = "ssh-ed25519"
-PYTHONS = ("python3", "python")
 
 
 class VirtualBoard:
@@ -49,7 +48,9 @@ class VirtualBoard:
         self._authorised = asyncssh.import_authorized_keys("\n".join(authorised_keys) + "\n")
         self.files = BoardFiles(folder / "files")
         self._camera = BoardCamera(self.files, shoot, self._faults, self._struck)
-        self._python = BoardPython(self.files, folder / "programs", self._camera.programs, plan=self._faults.plan)
+        self._python = BoardPython(
+            self.files, folder / "programs", self._camera.programs, plan=self._faults.plan, strike=self._struck
+        )
         self._acceptor: asyncssh.SSHAcceptor | None = None
         self._connections: set[asyncssh.SSHServerConnection] = set()
         self._answers: set[asyncio.Task[None]] = set()
@@ -113,7 +114,7 @@ class VirtualBoard:
             await connection.wait_closed()
 
     def _struck(self, fault: Fault) -> None:
-        """Be away for the time of a fault; called in a thread of the camera."""
+        """Be away for the time of a fault; called in any thread."""
         assert self._loop is not None, "start the board first"
         self._loop.call_soon_threadsafe(self._go_away, fault)
 
@@ -126,16 +127,16 @@ class VirtualBoard:
             await asyncio.sleep(fault.seconds)
             await self._listen(self.port)
 
-    async def run(self, line: str) -> Output:
-        """Run one command line as the board does; never through a shell."""
+    async def run(self, line: str, write: Write) -> Output:
+        """Run one command line as the board does; never through a shell. What it says early goes to ``write``."""
         try:
             words = parse(line)
         except ValueError as problem:
             return failed(f"bash: line 1: {problem}: `{line}'", exit_code=2)
         if not words:
             return Output(b"", b"", 0)
-        if words[0] in PYTHONS:
-            return await self._python.run(words[1:])
+        if words[0] in PYTHONS or words[0].endswith("/bin/python"):
+            return await self._python.run(words[0], words[1:], write)
         if words[0] in self._camera.programs:
             return await asyncio.to_thread(self._camera.programs[words[0]], words[1:])
         return await asyncio.to_thread(run_command, self.files, words)
@@ -151,7 +152,12 @@ class VirtualBoard:
             process.stderr.write(b"this board has no interactive shell; give it a command\n")
             process.exit(1)
             return
-        work = asyncio.ensure_future(self.run(process.command))
+
+        async def write(piece: bytes) -> None:
+            process.stdout.write(piece)
+            await process.stdout.drain()
+
+        work = asyncio.ensure_future(self.run(process.command, write))
         gone = asyncio.ensure_future(process.wait_closed())
         await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
         for task in (work, gone):

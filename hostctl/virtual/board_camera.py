@@ -16,9 +16,10 @@ from typing import NoReturn
 
 from device_agents.errors import KitError
 from hostctl.transport import Output
+from hostctl.virtual.agent_faults import SPOILED
 from hostctl.virtual.board_commands import done, failed
 from hostctl.virtual.board_files import BoardFaults, BoardFiles
-from hostctl.virtual.faults import AWAY, Fault, hitting
+from hostctl.virtual.faults import AWAY, Fault, hitting, tell
 
 Shoot = Callable[[], Mapping[str, bytes]]
 Program = Callable[[list[str]], Output]
@@ -74,6 +75,7 @@ class BoardCamera:
             self._shots += 1
             shot, files = self._shots, self._shoot()
             plan = hitting(self._faults.plan, shot)
+            tell(self._files.name, sorted(set(plan) - set(SPOILED)), shot)
             for fault in plan.values():
                 if fault.kind in AWAY and fault.at_shot == shot:
                     self._strike(fault)

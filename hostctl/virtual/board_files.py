@@ -43,12 +43,21 @@ class BoardFaults:
 
 
 class BoardFiles:
-    """Files by the board's paths, absolute or from its home folder; a path that leads out raises PermissionError."""
+    """Files by the board's paths, absolute or from its home folder; a path that leads out raises PermissionError.
+
+    ``full``: nothing can be sent to the board any more.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.resolve()
+        self.full = False
         for folder in (HOME, "/tmp", "/dev"):
             (self.root / folder.lstrip("/")).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def name(self) -> str:
+        """The name of the board's own folder, in which its files are."""
+        return self.root.parent.name
 
     @property
     def home(self) -> Path:
@@ -114,6 +123,14 @@ def sftp_factory(files: BoardFiles, faults: BoardFaults, sessions: set[object]) 
         def symlink(self, oldpath: bytes, newpath: bytes) -> None:
             """Refuse: a link could lead out of the board."""
             raise asyncssh.SFTPOpUnsupported("this board makes no links")
+
+        def write(self, file_obj: object, offset: int, data: bytes) -> int:
+            """Write a piece of a file, where there is room."""
+            if files.full:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = super().write(file_obj, offset, data)
+            assert isinstance(written, int)
+            return written
 
         async def read(self, file_obj: object, offset: int, size: int) -> bytes:
             """Read a piece of a file, slowly or with a broken connection where the faults say so."""

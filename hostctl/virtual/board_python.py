@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import errno
 import hmac
 import json
 import os
 import secrets
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from hostctl.transport import Output
-from hostctl.virtual.agent_faults import spoil
+from hostctl.virtual.agent_faults import SPOILED, spoil
 from hostctl.virtual.board_commands import failed
 from hostctl.virtual.board_files import BoardFiles
-from hostctl.virtual.faults import Fault, hitting
+from hostctl.virtual.faults import AWAY, Fault, hitting, tell
 
+Write = Callable[[bytes], Awaitable[None]]
+LINE_BYTES = 1 << 24
+PYTHONS = ("python3", "python")
+RUNNABLE = (".zip", ".py")
 ADDRESS_VARIABLE = "VIRTUAL_BOARD"
 PROGRAM = '''"""Ask the virtual board to run one of its camera programs."""
 import base64, json, os, socket, sys
@@ -39,7 +44,7 @@ sys.exit(answer["exit_code"])
 
 
 class BoardPython:
-    """Runs a zip that lies on the board; ``start`` and ``stop`` belong to one running asyncio loop."""
+    """Runs a zip or a script that lies on the board; ``start`` and ``stop`` belong to one running asyncio loop."""
 
     def __init__(
         self,
@@ -48,9 +53,14 @@ class BoardPython:
         programs: Mapping[str, Callable[[list[str]], Output]],
         *,
         plan: Sequence[Fault] = (),
+        strike: Callable[[Fault], None] = lambda fault: None,
     ) -> None:
-        """``folder`` is for the scripts, beside the board's files; ``plan`` has the agent's faults."""
+        """``folder`` is for the scripts, beside the board's files; ``plan`` has the agent's faults.
+
+        ``strike`` lets a fault befall the whole board, while it predicts.
+        """
         self._files, self._folder, self._programs, self._plan = files, folder, programs, plan
+        self._strike = strike
         self._jobs = 0
         self._token = secrets.token_hex(16)
         self._server: asyncio.Server | None = None
@@ -78,35 +88,70 @@ class BoardPython:
             await asyncio.sleep(0)  # their connections close in the loop's next round
             await self._server.wait_closed()
 
-    async def run(self, words: list[str]) -> Output:
-        """Run "agent.zip ..." in a child process, which dies with this call."""
+    async def run(self, program: str, words: list[str], write: Write) -> Output:
+        """Run "agent.zip ..." in a child process, which dies with this call, by the board's Python or an environment's.
+
+        Its output goes to ``write`` line by line; that of a job with a fault is in the Output, once it is spoiled.
+        """
         try:
+            python = sys.executable if program in PYTHONS else self._environments(program)
             places = [self._on_host(word) for word in words]
         except OSError as problem:
-            return failed(f"python3: {problem.filename}: {problem.strerror}", exit_code=2)
-        if not words or not words[0].endswith(".zip") or not self._files.place(words[0]).is_file():
-            return failed("python3: this board runs only a zip that lies on it", exit_code=2)
+            return failed(f"{program}: {problem.filename}: {problem.strerror}", exit_code=2)
+        if not words or not words[0].endswith(RUNNABLE) or not self._files.place(words[0]).is_file():
+            return failed("python3: this board runs only a zip or a script that lies on it", exit_code=2)
+        return await self._child([python, *places], write, faults=self._faults_of(words))
+
+    def _environments(self, program: str) -> str:
+        """The Python of an environment that lies on the board: a link to this machine's, so its folder is looked up."""
+        path = PurePosixPath(program)
+        place = self._files.place(str(path.parent)) / path.name
+        if not place.exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+        return str(place)
+
+    def _faults_of(self, words: Sequence[str]) -> Mapping[str, Fault]:
+        """The faults of this job, by kind; shots and predictions are counted."""
+        if words[1:2] not in (["shoot"], ["predict"]):
+            return {}
+        self._jobs += 1
+        found = hitting(self._plan, self._jobs)
+        tell(self._files.name, sorted(set(found) & set(SPOILED)), self._jobs)
+        if words[1] == "predict":  # what befalls a board that shoots does so at its camera
+            away = [fault for fault in found.values() if fault.kind in AWAY and fault.at_shot == self._jobs]
+            tell(self._files.name, [fault.kind for fault in away], self._jobs)
+            for fault in away:
+                self._strike(fault)
+            self._files.full = any(fault.kind == "full-disk" and fault.at_shot <= self._jobs for fault in self._plan)
+        return found
+
+    async def _child(self, words: Sequence[str], write: Write, *, faults: Mapping[str, Fault]) -> Output:
         child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *places,
+            *words,
             cwd=self._files.home,
             env=self._environment(),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            limit=LINE_BYTES,
         )
+        said: list[bytes] = []
         try:
-            stdout, stderr = await child.communicate()
+            listening = asyncio.ensure_future(_all_of(child.stderr))
+            assert child.stdout is not None
+            while line := await child.stdout.readline():
+                if set(faults) & set(SPOILED):
+                    said.append(self._spoken(line))
+                else:
+                    await write(self._spoken(line))
+            stderr = await listening
+            await child.wait()
         finally:
             if child.returncode is None:
                 child.kill()
                 await child.communicate()
         code = child.returncode or 0
-        output = Output(self._spoken(stdout), self._spoken(stderr), code if code >= 0 else 128 - code)
-        if words[1:2] not in (["shoot"], ["predict"]):
-            return output
-        self._jobs += 1
-        return spoil(output, hitting(self._plan, self._jobs))
+        return spoil(Output(b"".join(said), self._spoken(stderr), code if code >= 0 else 128 - code), faults)
 
     def _on_host(self, word: str) -> str:
         """A word for the child: a path of the board, alone or after "--option=", becomes the place on this machine."""
@@ -147,3 +192,8 @@ class BoardPython:
         finally:
             self._answering.discard(task)
             writer.close()
+
+
+async def _all_of(stream: asyncio.StreamReader | None) -> bytes:
+    assert stream is not None
+    return await stream.read()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 
 from device_agents.errors import KitError
-from hostctl.virtual.faults import Fault, hitting
+from hostctl.virtual.faults import Fault, hitting, tell
 from hostctl.virtual.phone_files import STORAGE
 from hostctl.virtual.phone_profiles import Faults, PhoneProfile
 from hostctl.virtual.phone_state import PhoneState
@@ -66,12 +66,17 @@ class CameraApp:
 
     async def _photograph(self, phone: PhoneState, shot: int) -> None:
         plan = hitting(phone.profile.plan, shot)
+        tell(phone.serial, plan, shot)
         try:
             struck = [fault for fault in plan.values() if fault.at_shot == shot]
             if self._strike and not await self._strike(struck):
                 return
             await asyncio.sleep(self._rng.uniform(*phone.profile.shutter_lag_s))
-            base = posixpath.join(CAMERA_FOLDER, _name(phone.clock()))
+            now = phone.clock()
+            phone.note("CameraApp", f"shot {shot}: exposure")
+            names = phone.files.names(CAMERA_FOLDER)
+            base = posixpath.join(CAMERA_FOLDER, _name(phone.profile.picture_name, now, names))
+            raw_base = posixpath.join(CAMERA_FOLDER, _name(phone.profile.raw_name, now, names))
             files = await asyncio.to_thread(self._shoot)
             if "previous-frame" in plan and self._former:
                 files, self._former = self._former, files
@@ -79,7 +84,7 @@ class CameraApp:
                 self._former = files
             pictures, raws = _kept(files, phone.profile)
             for suffix, data in raws.items():
-                self._start(self._write_raw(phone, base + suffix, data, plan))
+                self._start(self._write_raw(phone, raw_base + suffix, data, plan))
             for suffix, data in pictures.items():
                 write = self._write_picture(phone, base, suffix, data, _kinds(phone.profile.faults, shot) | set(plan))
                 if "late-file" in plan:
@@ -90,6 +95,7 @@ class CameraApp:
                 else:
                     await write
         except (KitError, OSError) as problem:
+            phone.note("CameraApp", f"shot {shot} failed: {problem}")
             self._note(problem)
         finally:
             self._busy = False
@@ -168,7 +174,10 @@ def _kept(files: Mapping[str, bytes], profile: PhoneProfile) -> tuple[dict[str, 
     return {suffix: data for suffix, data in dotted.items() if suffix not in RAW_SUFFIXES}, raws
 
 
-def _name(now: float) -> str:
-    """Name a photograph by the phone's clock, to the millisecond: IMG_20261122_101530_042."""
+def _name(form: str, now: float, taken: Sequence[str]) -> str:
+    """Name a photograph by the phone's clock, IMG_20261122_101530_042, with "(0)" behind a name that is taken."""
     milliseconds = int(now * 1000)
-    return time.strftime("IMG_%Y%m%d_%H%M%S", time.gmtime(milliseconds // 1000)) + f"_{milliseconds % 1000:03d}"
+    moment = time.strftime("%Y%m%d_%H%M%S", time.gmtime(milliseconds // 1000))
+    name = form.format(time=moment, ms=f"{milliseconds % 1000:03d}")
+    stems = {one.rsplit(".", 1)[0] for one in taken}
+    return name if name not in stems else next(free for i in range(1000) if (free := f"{name}({i})") not in stems)

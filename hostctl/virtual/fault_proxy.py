@@ -14,7 +14,7 @@ import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hostctl.virtual.faults import LINK, Fault
+from hostctl.virtual.faults import LINK, Fault, tell
 
 CHUNK = 64 * 1024
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with no time: close sends RST, socket(7)
@@ -41,6 +41,7 @@ class Trouble:
 
 CALM = Trouble()
 Script = Callable[[int], Trouble]  # number of the connection, from 1 -> what goes wrong with it
+Struck = Callable[[str], None]  # told what just went wrong
 
 
 def in_order(*troubles: Trouble) -> Script:
@@ -83,14 +84,16 @@ class FaultProxy:
     """Listens on a port of 127.0.0.1 and passes what it hears to a server, with the script's troubles.
 
     ``target`` gives the server's port on 127.0.0.1, asked at each connection, so that the server may start later.
-    ``start`` and ``stop`` belong to one running asyncio loop; see hosting.serving.
+    ``start`` and ``stop`` belong to one running asyncio loop; see hosting.serving. ``name`` is the
+    device's, for the log.
     """
 
-    def __init__(self, target: Callable[[], int], script: Script) -> None:
+    def __init__(self, target: Callable[[], int], script: Script, *, name: str = "") -> None:
         self.port = 0
         self.connections = 0
         self._target = target
         self._script = script
+        self._name = name
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -110,20 +113,25 @@ class FaultProxy:
     def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # A plain function: asyncio (3.11) prints a traceback for a cancelled task of its own.
         self.connections += 1
-        task = asyncio.get_running_loop().create_task(self._join(reader, writer, self._script(self.connections)))
+        number = self.connections
+        work = self._join(reader, writer, self._script(number), lambda what: tell(self._name, [LINK + what], number))
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, trouble: Trouble) -> None:
+    async def _join(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, trouble: Trouble, struck: Struck
+    ) -> None:
         """Join a client to the server until one of the two, or the trouble, ends it."""
         ends = [writer]
         try:
             if trouble.refused:
+                struck("refused")
                 _reset(writer)
                 return
             answers, asked = await asyncio.open_connection("127.0.0.1", self._target())
             ends.append(asked)
-            ways = (_pass(reader, asked, trouble, -1), _pass_down(answers, writer, trouble))
+            ways = (_pass(reader, asked, trouble, -1), _pass_down(answers, writer, trouble, struck))
             tasks = [asyncio.ensure_future(way) for way in ways]
             try:
                 await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -141,14 +149,17 @@ class FaultProxy:
                     await end.wait_closed()
 
 
-async def _pass_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, trouble: Trouble) -> None:
+async def _pass_down(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, trouble: Trouble, struck: Struck
+) -> None:
     """Pass what the server says until its end or the first of the trouble's marks; then do what the trouble says."""
     marks = {"cut": trouble.cut_after, "reset": trouble.reset_after, "stall": trouble.stall_after}
     due = {name: after for name, after in marks.items() if after >= 0}
     last = min(due, key=lambda name: due[name], default="")
-    ended = await _pass(reader, writer, trouble, due.get(last, -1), flip_at=trouble.flip_at)
+    ended = await _pass(reader, writer, trouble, due.get(last, -1), struck=struck)
     if ended or not last:
         return
+    struck(last)
     if last == "reset":
         _reset(writer)
     elif last == "stall":
@@ -156,9 +167,17 @@ async def _pass_down(reader: asyncio.StreamReader, writer: asyncio.StreamWriter,
 
 
 async def _pass(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, trouble: Trouble, limit: int, *, flip_at: int = -1
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    trouble: Trouble,
+    limit: int,
+    *,
+    struck: Struck | None = None,
 ) -> bool:
-    """Pass at most ``limit`` bytes (-1: all) one way, slowly where the trouble says so; whether the sender ended."""
+    """Pass at most ``limit`` bytes (-1: all) one way, slowly where the trouble says so; whether the sender ended.
+
+    Its bit is turned over only on the way that has a ``struck``.
+    """
     passed = 0
     while limit < 0 or passed < limit:
         data = bytearray(await reader.read(CHUNK if limit < 0 else min(CHUNK, limit - passed)))
@@ -167,8 +186,9 @@ async def _pass(
         pause_s = trouble.latency_s + (len(data) / trouble.bytes_per_s if trouble.bytes_per_s else 0.0)
         if pause_s:
             await asyncio.sleep(pause_s)
-        if passed <= flip_at < passed + len(data):
-            data[flip_at - passed] ^= 1
+        if struck and passed <= trouble.flip_at < passed + len(data):
+            data[trouble.flip_at - passed] ^= 1
+            struck("flip")
         passed += len(data)
         writer.write(data)
         await writer.drain()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,6 +14,7 @@ from device_agents.errors import BadInput
 PHONE, BOARD = "virtual-phone", "virtual-board"
 BOTH = (PHONE, BOARD)
 AWAY = ("offline", "reboot")
+LOG = logging.getLogger(__name__)
 LINK = "link-"  # the kinds that strike the connection and not the device begin with this
 
 
@@ -57,8 +59,8 @@ KINDS: dict[str, tuple[tuple[str, ...], str]] = {
     "outside-name": ((PHONE,), "a file name that leads out of its folder"),
     "previous-frame": (BOTH, "the photograph before, again"),
     "wrong-clock": ((PHONE,), "its clock is an hour late; from the start only"),
-    "hot": ((PHONE,), "battery at 46 C, thermal status severe"),
-    "flat-battery": ((PHONE,), "battery at 4 %"),
+    "hot": ((PHONE,), "battery at 46 C, thermal status severe, until it has cooled after 'seconds'"),
+    "flat-battery": ((PHONE,), "battery at 4 %, until it is charged after 'seconds'"),
     "permission-dialog": ((PHONE,), "a dialog lies over the camera, until somebody answers it after 'seconds'"),
     "screen-locked": ((PHONE,), "the screen goes off and locks; a swipe opens it"),
     "pin-locked": ((PHONE,), "the same, and only a person with the PIN opens it"),
@@ -126,3 +128,12 @@ def random_faults(kinds: Sequence[str], *, shots: int, rate: float, seconds: flo
 def hitting(faults: Sequence[Fault], shot: int) -> dict[str, Fault]:
     """The faults that strike at a shot, by kind."""
     return {fault.kind: fault for fault in faults if fault.hits(shot)}
+
+
+def tell(device: str, kinds: Iterable[str], number: int) -> None:
+    """Say in the log which faults strike a device at a shot, job or connection: what a run tells is compared with it.
+
+    ``device`` is what the device calls itself: a phone its serial number, boards and links the device's name.
+    """
+    for kind in kinds:
+        LOG.info("struck %s %s %d", device, kind, number)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 
 from hostctl.virtual.phone_commands import Command, Result, Shell, done, failed
-from hostctl.virtual.phone_state import HOME_SCREEN, KEYS, PhoneState
+from hostctl.virtual.phone_state import BROWSER, HOME_SCREEN, KEYS, PhoneState
 
 CAMERA_ACTIONS = ("android.media.action.STILL_IMAGE_CAMERA", "android.media.action.STILL_IMAGE_CAMERA_SECURE")
 FIRST_SDK_WITH_THERMAL_SERVICE = 29
+FIRST_SDK_WITH_EPOCH = 24  # logcat -v epoch
 NAMESPACES = ("system", "secure", "global")
 
 
@@ -35,13 +37,15 @@ async def _am(shell: Shell, words: list[str]) -> Result:
 
 
 async def _start(phone: PhoneState, words: list[str]) -> Result:
-    """Start an activity by -a ACTION or -n COMPONENT; only the camera and the home screen are installed."""
-    values = {flag: value for flag, value in itertools.pairwise(words) if flag in ("-a", "-n")}
+    """Start an activity by -a ACTION or -n COMPONENT; the camera, a browser and the home screen are installed."""
+    values = {flag: value for flag, value in itertools.pairwise(words) if flag in ("-a", "-d", "-n")}
     action, component = values.get("-a", ""), values.get("-n", "")
     if action in CAMERA_ACTIONS or component == phone.profile.camera_app:
         target = phone.profile.camera_app
     elif action == "android.intent.action.MAIN":
         target = HOME_SCREEN
+    elif action == "android.intent.action.VIEW" and values.get("-d", "").startswith(("http://", "https://")):
+        target, phone.page = BROWSER, values["-d"]
     else:
         text = f"Starting: Intent {{ act={action} cmp={component} }}\n"
         reason = "Error: Activity not started, unable to resolve Intent\n"
@@ -156,6 +160,29 @@ def _media_camera(phone: PhoneState) -> str:
     )
 
 
+def _window_policy(phone: PhoneState) -> str:
+    locked, secure = str(phone.locked).lower(), str(phone.pin).lower()
+    head = "WINDOW MANAGER POLICY STATE (dumpsys window policy)\n    KeyguardServiceDelegate\n"
+    return f"{head}      showing={locked}\n      secure={secure}\n"
+
+
+def _logcat(shell: Shell, words: list[str]) -> Result:
+    """Print the log once: -d, -t COUNT and -v epoch or time are known; -v epoch came with Android 7."""
+    values = {flag: value for flag, value in itertools.pairwise(words) if flag in ("-t", "-v")}
+    phone, form = shell.phone, values.get("-v", "time")
+    if "-d" not in words or not values.get("-t", "1").isdigit():
+        return failed("logcat: this phone offers only -d, -t COUNT and -v FORMAT")
+    if form not in ("time", "epoch") or (form == "epoch" and phone.profile.sdk < FIRST_SDK_WITH_EPOCH):
+        return failed(f"Invalid parameter {form} to -v", status=255)
+    rows = list(phone.log)[-int(values.get("-t", "5000")) :]
+    moments = (
+        f"{now:17.3f}  1000  1001" if form == "epoch" else time.strftime("%m-%d %H:%M:%S", time.gmtime(now))
+        for now, _, _ in rows
+    )
+    lines = [f"{moment} I {tag}: {text}\n" for moment, (_, tag, text) in zip(moments, rows, strict=True)]
+    return done("--------- beginning of main\n" + "".join(lines))
+
+
 def _activities(phone: PhoneState) -> str:
     record = f"ActivityRecord{{1a2b3c4 u0 {phone.shown} t12}}"
     name = "topResumedActivity" if phone.profile.sdk >= 29 else "mResumedActivity"
@@ -169,6 +196,7 @@ DUMPS: dict[str, Callable[[PhoneState], str]] = {
     "power": _power,
     "media.camera": _media_camera,
     "activity activities": _activities,
+    "window policy": _window_policy,
 }
 ANDROID_COMMANDS: dict[str, Command] = {
     "getprop": _getprop,
@@ -180,6 +208,7 @@ ANDROID_COMMANDS: dict[str, Command] = {
     "content": _content,
     "pm": _pm,
     "dumpsys": _dumpsys,
+    "logcat": _logcat,
     "whoami": lambda shell, words: done("shell\n"),
     "id": lambda shell, words: done("uid=2000(shell) gid=2000(shell) groups=2000(shell)\n"),
     "uname": lambda shell, words: done("Linux localhost 5.10.0-virtual aarch64\n" if words else "Linux\n"),

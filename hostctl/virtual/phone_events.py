@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from hostctl.virtual.adbd import Daemon
 from hostctl.virtual.faults import Fault
@@ -75,6 +76,14 @@ async def _change(phone: PhoneState, daemon: Daemon, fault: Fault) -> None:
     phone.profile = FAULTS[fault.kind](phone.profile)
 
 
+async def _cool(phone: PhoneState, daemon: Daemon, fault: Fault) -> None:
+    phone.profile = replace(phone.profile, battery_c=30.0, thermal_status=0)
+
+
+async def _charge(phone: PhoneState, daemon: Daemon, fault: Fault) -> None:
+    phone.profile = replace(phone.profile, battery_percent=60)
+
+
 async def _ask(phone: PhoneState, daemon: Daemon, fault: Fault) -> None:
     phone.cover = DIALOG
 
@@ -106,8 +115,8 @@ EVENTS: dict[str, tuple[Event, Event]] = {
     "reboot": (_leave, _boot),
     "frozen": (_freeze, _thaw),
     "full-disk": (_fill, _stay),
-    "hot": (_change, _stay),
-    "flat-battery": (_change, _stay),
+    "hot": (_change, _cool),
+    "flat-battery": (_change, _charge),
     "permission-dialog": (_ask, _answer),
     "screen-locked": (_lock, _stay),
     "pin-locked": (_lock, _open),

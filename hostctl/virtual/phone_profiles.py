@@ -38,6 +38,7 @@ class PhoneProfile:
     ``writing``: "whole" (the file appears complete), "pending" (under a .pending- name, then renamed, as MediaStore
     does since Android 11) or "growing" (under its own name, in pieces over ``write_s``). ``shutter_lag_s`` is the
     range from which the time between key and exposure is drawn. ``thermal_status`` is 0 (none) to 6 (shutdown).
+    ``picture_name`` and ``raw_name``: {time} is 20261122_101530, {ms} the milliseconds.
     ``faults`` hold for every photograph (or those they name) alike, ``plan`` has faults of their own times.
     """
 
@@ -53,6 +54,8 @@ class PhoneProfile:
     shutter_keys: tuple[int, ...] = (KEY_CAMERA,)
     keeps_raw: bool = False
     writing: str = "pending"
+    picture_name: str = "IMG_{time}_{ms}"
+    raw_name: str = "IMG_{time}_{ms}"
     open_s: float = 0.05
     shutter_lag_s: tuple[float, float] = (0.01, 0.03)
     write_s: float = 0.03

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -9,6 +10,7 @@ from hostctl.virtual.phone_files import PhoneFiles
 from hostctl.virtual.phone_profiles import PhoneProfile
 
 HOME_SCREEN = "com.android.launcher3/.uioverrides.QuickstepLauncher"
+BROWSER = "com.android.chrome/com.google.android.apps.chrome.Main"
 LOCK_SCREEN_KEYS = (82,)
 LOCK_SCREEN = "com.android.systemui/.keyguard.LockScreen"
 KEYS = {
@@ -24,6 +26,7 @@ KEYS = {
     "KEYCODE_SLEEP": 223,
     "KEYCODE_WAKEUP": 224,
 }
+LOGGED = 5000  # lines that the log holds
 Agent = Callable[[list[str]], tuple[bytes, bytes, int]]
 
 
@@ -31,7 +34,8 @@ Agent = Callable[[list[str]], tuple[bytes, bytes, int]]
 class PhoneState:
     """A phone between two commands. ``clock`` is the phone's own clock, in seconds since 1970.
 
-    ``cover`` is what lies over the app in front, such as a dialog; with ``pin`` only a person opens the lock screen.
+    ``page`` is what the browser was last told to open. ``cover`` is what lies over the app in front, such as a dialog;
+    with ``pin`` only a person opens the lock screen.
     """
 
     profile: PhoneProfile
@@ -41,11 +45,13 @@ class PhoneState:
     on_key: Callable[[int], None]
     agent: Agent | None = None
     front: str = HOME_SCREEN
+    page: str = ""
     cover: str = ""
     locked: bool = True
     pin: bool = False
     stay_on: bool = False
     settings: dict[tuple[str, str], str] = field(default_factory=dict)
+    log: deque[tuple[float, str, str]] = field(default_factory=lambda: deque(maxlen=LOGGED))
     _lit: bool = False
     _last_input: float = 0.0
 
@@ -100,6 +106,7 @@ class PhoneState:
 
     def press(self, key: int) -> None:
         """Do what a key does; the shutter keys reach the camera app only while it is in front of an awake screen."""
+        self.note("InputReader", f"key {key}")
         if key == KEYS["KEYCODE_WAKEUP"] or (key == KEYS["KEYCODE_POWER"] and not self.awake):
             self._lit = True
         elif key in (KEYS["KEYCODE_SLEEP"], KEYS["KEYCODE_POWER"]):
@@ -111,6 +118,10 @@ class PhoneState:
         elif self.camera_ready:
             self.on_key(key)
         self.touch()
+
+    def note(self, tag: str, text: str) -> None:
+        """Write a line into the phone's log, which logcat prints."""
+        self.log.append((self.clock(), tag, text))
 
     def switch_off(self) -> None:
         """Turn the screen off, which locks it."""

@@ -1,4 +1,4 @@
-"""The virtual rack: one child process that holds the virtual screen, the phones and the boards of a lab.
+"""The virtual rack: one child process that holds the virtual screen, the phones, boards and browsers of a lab.
 
 The parent writes the rack's settings as one JSON line to the child's standard input; the child answers with one JSON
 line of addresses, then obeys lines such as {"angle": 10}, and ends when its standard input does, so that it never
@@ -26,15 +26,15 @@ START_TIMEOUT_S = 60.0
 class Rack:
     """The parent's side of a running virtual rack; a context manager."""
 
-    def __init__(self, lab: Lab, *, url: str, folder: Path) -> None:
+    def __init__(self, lab: Lab, *, url: str, folder: Path, pages: Mapping[str, str] | None = None) -> None:
         """Start the child and wait for its addresses; raises DeviceError with the child's words if it does not start.
 
         ``url`` is that of the display server, with its token, for the rack's screen; ``folder`` is for its keys and
-        its boards' files.
+        its boards' files. ``pages`` are the addresses of its browsers' pages by their names: only these are started.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._log = (folder / "rack.log").open("ab")
-        self._child = subprocess.Popen(
+        self.child = subprocess.Popen(
             [sys.executable, "-m", "hostctl.virtual.racked"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -43,7 +43,7 @@ class Rack:
         )
         devices = [asdict(device) for device in lab.devices if device.virtual]
         settings = {"url": url, "seed": lab.session.seed, "folder": str(folder), "display": asdict(lab.display)}
-        self._tell({**settings, "devices": devices})
+        self._tell({**settings, "devices": devices, "pages": dict(pages or {})})
         self.addresses: dict[str, dict[str, Any]] = self._first_answer(folder / "rack.log")
 
     def turn(self, angle: int) -> None:
@@ -53,15 +53,15 @@ class Rack:
 
     def close(self) -> None:
         """End the child and wait for it."""
-        if self._child.stdin and not self._child.stdin.closed:
-            self._child.stdin.close()
+        if self.child.stdin and not self.child.stdin.closed:
+            self.child.stdin.close()
         try:
-            self._child.wait(timeout=10)
+            self.child.wait(timeout=10)
         except subprocess.TimeoutExpired:
-            self._child.kill()
-            self._child.wait()
-        if self._child.stdout:
-            self._child.stdout.close()
+            self.child.kill()
+            self.child.wait()
+        if self.child.stdout:
+            self.child.stdout.close()
         self._log.close()
 
     def __enter__(self) -> Rack:
@@ -73,23 +73,23 @@ class Rack:
         self.close()
 
     def _tell(self, words: Mapping[str, Any]) -> None:
-        assert self._child.stdin is not None
+        assert self.child.stdin is not None
         try:
-            self._child.stdin.write(json.dumps(words) + "\n")
-            self._child.stdin.flush()
+            self.child.stdin.write(json.dumps(words) + "\n")
+            self.child.stdin.flush()
         except (BrokenPipeError, ValueError) as problem:
             raise DeviceError("the virtual rack has ended; its last words are in rack.log") from problem
 
     def _answer(self) -> dict[str, Any]:
-        assert self._child.stdout is not None
-        line = self._child.stdout.readline()
+        assert self.child.stdout is not None
+        line = self.child.stdout.readline()
         if not line:
             raise DeviceError("the virtual rack has ended; its last words are in rack.log")
         answer: dict[str, Any] = json.loads(line)
         return answer
 
     def _first_answer(self, log: Path) -> dict[str, dict[str, Any]]:
-        timer = threading.Timer(START_TIMEOUT_S, self._child.kill)
+        timer = threading.Timer(START_TIMEOUT_S, self.child.kill)
         timer.start()
         try:
             return self._answer()

@@ -1,4 +1,4 @@
-"""The child process of the virtual rack: screen, cameras, phones and boards of one lab, told what to do on stdin.
+"""The child process of the virtual rack: screen, cameras and devices of one lab, told what to do on stdin.
 
 A camera sees what its screen has painted, never what the display server was told; its noise follows from the run's
 seed, the device's name and the number of the painted stimulus, so that a photograph taken again is the same one.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import shutil
 import subprocess
 import sys
@@ -22,18 +23,23 @@ from typing import Any
 import numpy as np
 
 from capture.codecs import suffix_of
-from capture.profiles import PROFILES
-from capture.virtual_camera import photograph, resting_exposure
+from capture.isp import ISPS
+from capture.profiles import PROFILES, Profile
+from capture.virtual_camera import Shot, photograph, resting_exposure
+from hostctl.virtual import faults
 from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key
 from hostctl.virtual.fault_proxy import FaultProxy, of_faults
 from hostctl.virtual.faults import LINK, Fault, parse_faults
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, PhoneProfile, VirtualPhone
 from hostctl.virtual.phone_profiles import KEY_CAMERA
+from hostctl.virtual.racked_browsers import KIND as BROWSER
+from hostctl.virtual.racked_browsers import Sight, Sights, start_browsers
 from hostctl.virtual.screen import VirtualScreen
 from hostctl.virtual.screen_model import ScreenModel
 
 INSTANT_QUALITY, INSTANT_S = 92, 1e-4
+UNUSED_CODEC = "jpeg-75"  # the quickest: a browser's video is made of the picture before it
 AGENT_TIMEOUT_S = 600.0
 Shoot = Callable[[], Mapping[str, bytes]]
 
@@ -46,19 +52,33 @@ class Mount:
 
 def camera(device: Mapping[str, Any], *, screen: VirtualScreen, mount: Mount, seed: int) -> Shoot:
     """Make a device's camera: each call exposes what the screen shows from now on and gives the files it saves."""
+    expose = _exposing(device["name"], PROFILES[device["camera"]], screen, mount, seed)
+    return lambda: expose().files
+
+
+def sight(device: Mapping[str, Any], *, screen: VirtualScreen, mount: Mount, seed: int) -> Sight:
+    """Make a browser's camera: each call exposes what the screen shows from now on and gives what its video shows.
+
+    That is the picture before the profile's codec, uint8 (height, width, 3); "instant" gives the painted frame itself.
+    """
     if device["camera"] == "instant":
-        return Instant(screen)
-    profile = PROFILES[device["camera"]]
+        return lambda: screen.exposed(time.monotonic() - INSTANT_S, INSTANT_S, 0.0).layers[-1][0]
+    profile = replace(PROFILES[device["camera"]], codec=UNUSED_CODEC, keep_raw=False)
+    expose = _exposing(device["name"], profile, screen, mount, seed)
+    return lambda: ISPS[profile.isp](expose().raw)
+
+
+def _exposing(name: str, profile: Profile, screen: VirtualScreen, mount: Mount, seed: int) -> Callable[[], Shot]:
     exposure_s, readout_s = resting_exposure(profile).exposure_s, profile.sensor.readout_s
 
-    def shoot() -> Mapping[str, bytes]:
+    def expose() -> Shot:
         start_s, angle_deg = time.monotonic(), mount.angle_deg
         time.sleep(exposure_s + readout_s)
         exposure = screen.exposed(start_s, exposure_s, readout_s)
-        rng = np.random.default_rng(list(f"{seed}|{device['name']}|{exposure.stimulus}".encode()))
-        return photograph(exposure.layers, profile=profile, angle_deg=angle_deg, rng=rng).files
+        rng = np.random.default_rng(list(f"{seed}|{name}|{exposure.stimulus}".encode()))
+        return photograph(exposure.layers, profile=profile, angle_deg=angle_deg, rng=rng)
 
-    return shoot
+    return expose
 
 
 class Instant:
@@ -89,18 +109,25 @@ def serve(settings: Mapping[str, Any], answer: Callable[[Mapping[str, Any]], Non
     fault = "acknowledges-early" if display["acknowledges_early"] else ""
     model = ScreenModel(height=display["height"], width=display["width"])
     mount = Mount()
+    sights = Sights(model)
     with contextlib.ExitStack() as stack:
+        delay_s = display["paint_delay_ms"] / 1e3
         screen = stack.enter_context(
-            VirtualScreen(settings["url"], model, paint_delay_s=display["paint_delay_ms"] / 1e3, fault=fault)
+            VirtualScreen(settings["url"], model, paint_delay_s=delay_s, fault=fault, painted=sights.renew)
         )
+        instant = Instant(screen)  # one for all that have it: it codes each frame once
+        see: dict[str, Any] = {"screen": screen, "mount": mount, "seed": settings["seed"]}
+        browsers = {one["name"]: sight(one, **see) for one in settings["devices"] if one["kind"] == BROWSER}
         shoots = {
-            device["name"]: camera(device, screen=screen, mount=mount, seed=settings["seed"])
-            for device in settings["devices"]
+            one["name"]: instant if one["camera"] == "instant" else camera(one, **see)
+            for one in settings["devices"]
+            if one["kind"] != BROWSER
         }
         answer(
             {
                 **_start_phones(stack, settings["devices"], shoots, folder),
                 **_start_boards(stack, settings["devices"], shoots, folder),
+                **start_browsers(stack, browsers, sights, pages=settings["pages"], folder=folder),
             }
         )
         for line in orders:
@@ -167,7 +194,7 @@ def _spoiled(stack: contextlib.ExitStack, devices: Sequence[Mapping[str, Any]], 
     used = []
     for device, port in zip(devices, ports, strict=True):
         script = of_faults(parse_faults(device["faults"]))
-        proxies = [FaultProxy(partial(int, port), script)] if script else []
+        proxies = [FaultProxy(partial(int, port), script, name=device["name"])] if script else []
         used.append(stack.enter_context(serving(proxies))[0] if proxies else port)
     return used
 
@@ -212,6 +239,8 @@ def main() -> None:
     import cv2
 
     cv2.setNumThreads(1)  # the cameras are the parallel work
+    logging.basicConfig(format="%(created).3f %(levelname)s %(message)s")
+    logging.getLogger(faults.__name__).setLevel(logging.INFO)
 
     def answer(words: Mapping[str, Any]) -> None:
         print(json.dumps(words), flush=True)

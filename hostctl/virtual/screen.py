@@ -38,7 +38,8 @@ class VirtualScreen:
 
     ``url`` is the server's address with the token. It paints ``paint_delay_s`` after it has a frame; an honest screen
     acknowledges a refresh after that; with the fault "acknowledges-early" it acknowledges before, and paints
-    ``early_s`` later still. Use it in a with block; it reconnects by itself. ``clock`` is the time of the model.
+    ``early_s`` later still. ``painted`` is told the time at which each frame is painted, and an honest screen waits
+    for it before it acknowledges. Use it in a with block; it reconnects by itself. ``clock`` is the time of the model.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class VirtualScreen:
         paint_delay_s: float = 0.008,
         fault: str = "",
         early_s: float = 0.4,
+        painted: Callable[[float], None] = lambda at_s: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if fault not in FAULTS:
@@ -58,7 +60,7 @@ class VirtualScreen:
         self._host, self._port = address.hostname or "127.0.0.1", address.port or 80
         self._headers = {"X-Display-Token": urllib.parse.parse_qs(address.query).get("token", [""])[0]}
         self._paint_delay_s = paint_delay_s + (early_s if fault else 0.0)
-        self._honest, self._clock = not fault, clock
+        self._honest, self._painted, self._clock = not fault, painted, clock
         self._client = secrets.token_hex(8)
         self._stop = threading.Event()
         self._stream: socket.socket | None = None
@@ -137,9 +139,12 @@ class VirtualScreen:
         self.model.paint(rgb, at_s=paint_s, stimulus=message["stimulus"], scene=message["scene"])
         if self._honest:
             self._wait_until(paint_s + 1 / self.model.refresh_hz)
+            self._painted(paint_s)
         times = {"decode_ms": (paint_s - fetch_s - self._paint_delay_s) * 1e3, "paint_ms": self._paint_delay_s * 1e3}
         answer = {"client": self._client, "sequence": message["sequence"], "visible": self.visible, **times}
         self._post("/ack", answer)
+        if not self._honest:
+            self._painted(paint_s)
         self._kept = {message["url"]: rgb}
         if message["next"]:
             self._kept[message["next"]] = self._fetch(message["next"])

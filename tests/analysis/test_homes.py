@@ -44,3 +44,25 @@ def test_an_empty_table_and_a_table_without_columns():
     assert at_home(empty).empty
     with pytest.raises(BadInput, match="machine"):
         at_home(empty.drop(columns="machine"))
+
+
+def test_a_browsers_usual_decoder_and_runtime_are_part_of_the_device():
+    usual = {"decoder": "pillow", "runtime": "litert"}
+    browser = {"decoder": "create-image-bitmap", "runtime": "litert-js"}
+    table = pd.DataFrame(
+        [
+            row("p1", "phone", "host", "cat", **usual),
+            row("p2", "page", "host", "dog", **usual),
+            row("p2", "page", "page", "wolf", **browser),
+            row("p2", "page", "page", "lynx", **{**browser, "decoder": "image-element"}),
+            row("p1", "phone", "page", "boar", **browser),
+        ]
+    )
+    for given in (table, table.astype({"decoder": "category", "runtime": "category"})):
+        found = at_home(given)
+        first = found[found["environment"] == found["environment"].iloc[0]]
+        assert dict(zip(first["picture"], first["label_1"], strict=True)) == {"p1": "cat", "p2": "wolf"}
+        assert set(first["decoder"]) == {"pillow", "create-image-bitmap"}
+        others = found[found["environment"] != found["environment"].iloc[0]]
+        assert set(others["label_1"]) == {"lynx", "boar"}
+        assert others["environment"].nunique() == 2

@@ -29,7 +29,7 @@ def test_crc_has_the_check_value_of_the_catalogue():
 def test_cells_of_a_number_by_hand():
     cells = encode_cells(5)
     assert cells.shape == (2, 32)
-    assert cells[0, :24].tolist() == [False] * 21 + [True, False, True]
+    assert cells[0, :24].tolist() == [True, False, True] + [False] * 21
     assert np.packbits(cells[0])[3] == crc8(bytes([0, 0, 5]))
     assert np.array_equal(cells[0], ~cells[1])
 
@@ -82,3 +82,13 @@ def test_vignetting_over_the_strip_does_not_matter():
     fall = np.linspace(1.0, 0.3, 32)
     reading = decode_cells(levels_of(encode_cells(99)) * fall, white=200.0 * fall, black=0.0)
     assert reading.stimulus == 99
+
+
+def test_a_frame_and_the_next_one_differ_at_both_ends_of_the_two_strips():
+    for stimulus in (0, 1, 7, 255, 2**23, 2**24 - 2):
+        for mirrored, end in ((False, 0), (True, -1)):
+            now, then = (encode_cells(one, mirrored=mirrored)[0, end] for one in (stimulus, stimulus + 1))
+            assert now != then
+    assert np.array_equal(encode_cells(77, mirrored=True), encode_cells(77)[:, ::-1])
+    reading = decode_cells(levels_of(encode_cells(77, mirrored=True)), white=WHITE, black=BLACK, mirrored=True)
+    assert reading == (77, 1.0)

@@ -131,7 +131,8 @@ def test_a_scene_of_the_right_size_is_painted_as_it_is():
     first_bit, below = frame.rgb[30, 150, 0], frame.rgb[70, 150, 0]
     assert (first_bit, below) == (0, 255)
     assert np.array_equal(frame.rgb[24:96], frame.rgb[864:936]) is False  # the markers differ,
-    assert np.array_equal(frame.rgb[24:96, 140:1140], frame.rgb[864:936, 140:1140])  # the two codes do not
+    upper, lower = (frame.rgb[y : y + 36, 144:1136] for y in (24, 864))
+    assert np.array_equal(upper, lower[:, ::-1])  # the two codes are each other's mirror
     assert (ground_frame(LAYOUT) == 128).all()
 
 
@@ -247,6 +248,9 @@ GOOD = Proof(7, 7, ((0.0, 0.0),) * 4, 300.0, 0.0, (0, 1, 2, 3), 0.0, 0.99, True)
         ({"stimulus_top": None, "stimulus_bottom": None}, "torn: expected 7, got no readable frame code"),
         ({"purity": 0.5}, "torn: two frames are mixed, contrast 0.50, at least 0.85"),
         ({"clipped": 0.5}, "clipped: 50% of the grey ground, at most 2%"),
+        ({"ground": 240.0}, "overexposed: the grey ground at 240 of 255, at most 230"),
+        ({"white": 90.0}, "underexposed: white at 90 of 255, at least 120"),
+        ({"departure": 0.5}, "covered: the grey around the scene departs by 50%, something is before it"),
         ({"focus": 50.0}, "out of focus: 50 edge widths, at least 125"),
         ({"markers": (0, 2), "inside": False}, "no markers: expected at least 3 of 0, 1, 2, 3, got 0, 2"),
     ],

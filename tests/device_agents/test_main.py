@@ -61,12 +61,12 @@ def test_info_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_shoot_tells_each_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "scene.jpg").write_bytes(b"picture")
+    (tmp_path / "scene.png").write_bytes(b"picture")
     words = ["shoot", "--camera", "replay", "--folder", str(tmp_path / "shots"), "--stem", "0007"]
-    assert main([*words, "--", str(tmp_path / "scene.jpg")]) == 0
+    assert main([*words, "--", str(tmp_path / "scene.png")]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     shot = json.loads(line)
-    assert shot["path"] == str(tmp_path / "shots" / "0007.jpg")
+    assert shot["path"] == str(tmp_path / "shots" / "0007.png")
     assert shot["size"] == 7
     # printf picture | sha256sum
     assert shot["sha256"] == "2cea274d0bedc39ec4ab6ba9e59ec889e3ed6fb56a1cf088a64d9b383378dc97"

@@ -3,7 +3,6 @@
 import dataclasses
 import itertools
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from hostctl.web_device import WebDevice, browser_environments
 from hostctl.web_link import WebLink
 from hostctl.web_pages import is_built, web_blueprint
 from stability_train.zoo import resolve_model
+from tests.fakes.host_thread import HostThread
 
 pytestmark = [
     pytest.mark.slow,
@@ -220,17 +220,3 @@ def test_without_permission_and_by_hand(tmp_path):
             page.locator("#file").set_input_files(tmp_path / "taken.jpg")
             assert by_hand.result().path.read_bytes() == (tmp_path / "taken.jpg").read_bytes()
             browser.close()
-
-
-class HostThread:
-    """The host's call in a thread of its own, while this one is playwright's."""
-
-    def __init__(self, call, link, page):
-        self.page, self.pool = page, ThreadPoolExecutor(1)
-        self.future = self.pool.submit(lambda: (link.wait_for_page(timeout_s=PATIENCE_S), call())[1])
-
-    def result(self):
-        while not self.future.done():
-            self.page.wait_for_timeout(50)
-        self.pool.shutdown()
-        return self.future.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,12 +49,27 @@ def write_lab(folder: Path, *, camera="budget-jpeg", board=False, repeats=1, dis
 def instability(*words: object, cwd: Path, timeout_s: float = 240) -> subprocess.CompletedProcess[str]:
     """Run the program to its end."""
     return subprocess.run(
-        [str(PROGRAM), *map(str, words)], cwd=cwd, capture_output=True, text=True, timeout=timeout_s, check=False
+        [str(PROGRAM), *map(str, words)],
+        cwd=cwd,
+        env=_environment(cwd),
+        capture_output=True,
+        text=True,
+        timeout=timeout_s,
+        check=False,
     )
 
 
 def start(*words: object, cwd: Path) -> subprocess.Popen[bytes]:
     """Start the program and leave it running."""
     return subprocess.Popen(
-        [str(PROGRAM), *map(str, words)], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [str(PROGRAM), *map(str, words)],
+        cwd=cwd,
+        env=_environment(cwd),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
+
+
+def _environment(cwd: Path) -> dict[str, str]:
+    """This process's, with what outlives a run (held devices, keys) in the test's folder unless it has a place."""
+    return {"XDG_DATA_HOME": str(cwd / "state"), **os.environ}

@@ -101,6 +101,9 @@ class FaultyRack:
         timeout_s: float = SHOOT_TIMEOUT_S,
         pace_s: float = 0.0,
         stall_s: float = 0.0,
+        patience_s: float = 0.0,
+        health_every_s: float = 0.0,
+        rest_s: float = 30.0,
         during: Callable[[Session, Sequence[Made]], None] = lambda session, made: None,
     ) -> Session:
         """Take the photographs that are missing; devices that cannot be reached or prepared are in ``unreached``."""
@@ -146,16 +149,19 @@ class FaultyRack:
                 scenes={one.scene: one for one in self.scenes},
                 devices=devices,
                 display=self.display,
-                settings=SessionSettings(attempts=attempts, shoot_timeout_s=GOOD_TIMEOUT_S),
+                settings=SessionSettings(
+                    attempts=attempts,
+                    shoot_timeout_s=GOOD_TIMEOUT_S,
+                    patience_s=patience_s,
+                    health_every_s=health_every_s,
+                    rest_s=rest_s,
+                ),
                 spool=home / "spool",
                 display_timeout_s=10.0,
             )
             during(session, [faulty, good])
             names = {device.name for device in devices}
             run_session(session, [step for step in self.run.steps_missing() if step.device in names])
-            for device in devices:
-                with contextlib.suppress(DeviceError):
-                    device.shutter.release()
             assert not list((home / "spool").iterdir())
         return session
 
@@ -170,6 +176,7 @@ class FaultyRack:
                 stack.callback(device.transport.close)
                 if stall_s and isinstance(device.transport, AdbTransport):
                     device.transport._stall_timeout_s = stall_s
+                stack.callback(_released, device)
                 device.shutter.prepare()
             except DeviceError as problem:
                 self.unreached[settings.name] = str(problem)
@@ -203,6 +210,11 @@ class FaultyRack:
         assert self.attempts("good") == [("ok", "")] * len(self.scenes)
         assert self.accepted("good") == len(self.scenes)
         assert len(records) == len(done) + (self.accepted(self.name) if raw else 0)
+
+
+def _released(device: Device) -> None:
+    with contextlib.suppress(DeviceError):
+        device.shutter.release()
 
 
 def _seen(data: bytes, suffix: str) -> np.ndarray:

@@ -1,12 +1,14 @@
 """A rack without protocols: a display that keeps the painted frame, and cameras that save it as a JPEG on this machine.
 
 Faults are scripted per device as a list, one entry a shot ("good" when it has run out); a script that was not used up
-fails the test through `used_up`.
+fails the test through `used_up`. A shot that "hangs" sees what is shown when its shutter's event `hung` is set.
 """
 
 from __future__ import annotations
 
 import io
+import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from capture import screen
-from device_agents.errors import CommandFailed, Unreachable
+from device_agents.errors import CommandFailed, TimedOut, Unreachable
 from device_agents.records import Scene
 from hostctl.device import Device
 from hostctl.lab import DeviceSettings
@@ -79,16 +81,26 @@ class FakeShutter:
     folder: Path
     script: list[str] = field(default_factory=list)
     count: int = 0
+    away: Callable[[], bool] = lambda: False
+    hung: threading.Event = field(default_factory=threading.Event)
+    prepared: int = 0
+    released: int = 0
 
     def prepare(self) -> None:
-        """Nothing to prepare."""
+        """Nothing to prepare, unless it is away."""
+        self.prepared += 1
+        if self.away():
+            raise Unreachable("phone: still away")
 
     def release(self) -> None:
         """Nothing to restore."""
+        self.released += 1
 
     def shoot(self, *, timeout_s: float) -> list[RemoteFile]:
         self.count += 1
         fault = self.script.pop(0) if self.script else "good"
+        if fault == "hangs" and not self.hung.wait(timeout_s):
+            raise TimedOut(f"phone: no answer within {timeout_s:g} s")
         if fault == "unreachable":
             raise Unreachable("phone: no answer")
         if fault == "no file":

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hostctl.transport import Output
+from hostctl.transport import Output, Stream
 
 
 @dataclass
@@ -25,6 +25,11 @@ class ScriptedTransport:
         assert timeout_s > 0
         answer = self._next(" ".join(command))
         return Output(answer.encode(), b"", 0) if isinstance(answer, str) else answer
+
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        output = self.run(command, timeout_s=timeout_s)
+        yield output.stdout
+        return Output(b"", output.stderr, output.exit_code)
 
     def push(self, local: Path, remote: str) -> None:
         assert local.is_file()

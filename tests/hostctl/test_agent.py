@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -11,23 +12,34 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
-from device_agents.errors import BadInput, CommandFailed, DeviceError
-from device_agents.predict import Job, JobPicture, default_environment, predict
+from device_agents.errors import BadInput, CommandFailed, DeviceError, Unreachable
+from device_agents.predict import Job, predict
 from device_agents.records import Prediction, to_line
 from hostctl import agent as agents
 from hostctl.agent import Agent, AgentShutter, build_agent_zip
 from hostctl.shutter import RemoteFile
 from hostctl.ssh import SshTransport
-from hostctl.transport import LocalTransport, Output
+from hostctl.transport import LocalTransport, Output, Stream
 from hostctl.virtual.board import VirtualBoard, make_key
 from hostctl.virtual.hosting import serving
-from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
+from tests.fakes.jobs import make_job, timeless
 
 LIMIT_S = 120.0
+
+
+def jpeg() -> bytes:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update({0x829A: IFDRational(1, 100), 0x8827: 100})
+    buffer = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(buffer, "JPEG", exif=exif.tobytes())
+    return buffer.getvalue()
+
+
+JPEG = jpeg()
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +61,9 @@ class Recorder:
     def run(self, command: Sequence[str], *, timeout_s: float) -> Output:
         return self.inner.run(command, timeout_s=timeout_s)
 
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        return self.inner.stream(command, timeout_s=timeout_s)
+
     def push(self, local: Path, remote: str) -> None:
         self.pushed.append(remote.rpartition("/")[2])
         self.inner.push(local, remote)
@@ -66,7 +81,7 @@ def device(request: pytest.FixtureRequest, tmp_path: Path, archive: Path) -> Ite
     if request.param == "local":
         yield Agent(Recorder(LocalTransport("here")), archive, python=sys.executable, folder=str(tmp_path / "there"))
         return
-    shots = {".jpg": b"\xff\xd8jpeg", ".dng": b"raw"}
+    shots = {".jpg": JPEG, ".dng": b"raw"}
     board = VirtualBoard(tmp_path / "board", lambda: shots, authorised_keys=[make_key(tmp_path / "key")])
     with serving([board]) as [port]:
         (tmp_path / "known_hosts").write_text(board.known_hosts_line)
@@ -75,34 +90,6 @@ def device(request: pytest.FixtureRequest, tmp_path: Path, archive: Path) -> Ite
         )
         with contextlib.closing(ssh):
             yield Agent(Recorder(ssh), archive)
-
-
-def make_job(folder: Path, *, pictures: int = 3, **changes: object) -> Job:
-    """A job of random pictures, one of them a second name for the first file, and one that is no picture."""
-    model = write_tflite(folder / "tiny.tflite")
-    sidecar = tiny_sidecar(labels="labels.csv")
-    (folder / "labels.csv").write_text(
-        "label,name\n" + "".join(f"n{number:08d},class {number}\n" for number in range(12))
-    )
-    rng = np.random.default_rng(3)
-    listed = []
-    for number in range(pictures):
-        buffer = io.BytesIO()
-        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(buffer, "PNG")
-        (folder / f"p{number}").write_bytes(buffer.getvalue())
-        listed.append(JobPicture(f"picture {number}", str(folder / f"p{number}")))
-    (folder / "copy.png").write_bytes((folder / "p0").read_bytes())
-    (folder / "broken").write_bytes(b"no picture")
-    listed += [JobPicture("copy", str(folder / "copy.png")), JobPicture("broken", str(folder / "broken"))]
-    first = default_environment(sidecar, model)
-    environments = (first, dataclasses.replace(first, decoder="opencv"))
-    return dataclasses.replace(
-        Job(model=str(model), sidecar=sidecar, pictures=tuple(listed), environments=environments), **changes
-    )
-
-
-def timeless(predictions: Sequence[Prediction]) -> list[Prediction]:
-    return [dataclasses.replace(prediction, latency_ms=0.0) for prediction in predictions]
 
 
 def test_the_zip_has_the_same_bytes_each_time_and_runs_alone(tmp_path: Path, archive: Path) -> None:
@@ -184,9 +171,10 @@ def test_the_shutter_shoots_and_leaves_nothing(device: Agent, tmp_path: Path) ->
         ["shot00.jpg", "shot00.dng"],
         ["shot01.jpg", "shot01.dng"],
     ]
-    assert [file.size for file in files[0]] == [6, 3]
+    assert [file.size for file in files[0]] == [len(JPEG), 3]
+    assert [file.settings for file in files[0]] == [(("exposure_s", 0.01), ("iso", 100.0))] * 2
     device.transport.pull(files[1][0].path, tmp_path / "shot.jpg")
-    assert (tmp_path / "shot.jpg").read_bytes() == b"\xff\xd8jpeg"
+    assert (tmp_path / "shot.jpg").read_bytes() == JPEG
     shutter.release()
     assert "shots" not in device.transport.run(["ls", device.folder], timeout_s=LIMIT_S).text
     with pytest.raises(DeviceError, match="expected the camera 'gphoto2' on the device, got"):
@@ -204,6 +192,12 @@ class Answering:
     def run(self, command: Sequence[str], *, timeout_s: float) -> Output:
         assert timeout_s > 0
         return self.output if command[0] == "python3" else Output(b"", b"", 0)
+
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        assert timeout_s > 0
+        assert command[0] == "python3"
+        yield self.output.stdout
+        return dataclasses.replace(self.output, stdout=b"")
 
     def push(self, local: Path, remote: str) -> None:
         assert local.is_file()
@@ -240,8 +234,29 @@ def test_an_agent_that_dies_is_told_after_what_it_had_done(tmp_path: Path, archi
         got.extend(answered(archive, job, stdout))
 
 
+class Breaking(Answering):
+    """A device whose connection breaks in the middle of an answer."""
+
+    def stream(self, command: Sequence[str], *, timeout_s: float) -> Stream:
+        for place in range(0, len(self.output.stdout), 50):
+            yield self.output.stdout[place : place + 50]
+        raise Unreachable("fake: the connection broke")
+
+
+def test_what_was_whole_before_the_connection_broke_is_kept(tmp_path: Path, archive: Path) -> None:
+    job = make_job(tmp_path, pictures=1)
+    expected = list(predict(job))
+    whole = "".join(f"{to_line(one)}\n" for one in expected[:2])
+    # The third line is whole but for its end: nobody knows whether it was to go on.
+    device = Breaking(Output((whole + to_line(expected[2])).encode(), b"", 0))
+    got: list[Prediction] = []
+    with pytest.raises(Unreachable, match="broke"):
+        got.extend(Agent(device, archive).predict(job))
+    assert got == expected[:2]
+
+
 def test_another_version_of_the_agent_is_noticed(tmp_path: Path, archive: Path) -> None:
-    with pytest.raises(BadInput, match="unknown keys"):
+    with pytest.raises(CommandFailed, match="unknown keys"):
         list(answered(archive, make_job(tmp_path), '{"picture": "x", "environment": "y", "colour": "z"}\n'))
 
 
@@ -278,3 +293,28 @@ def test_a_transfer_that_arrives_wrong_is_noticed(archive: Path) -> None:
         DeviceError, match=r"expected instability-agent/agent.zip of sha256 .* after sending it, got ''"
     ):
         Agent(Answering(Output(b"", b"", 0)), archive).install()
+
+
+@pytest.mark.parametrize("device", ["board"], indirect=True)
+def test_answers_come_while_the_agent_works(device: Agent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The agent waits, before its last picture, for a file that is written once its first answer was seen here."""
+    device.install()
+    job = make_job(tmp_path)
+    wait = tmp_path / "wait"
+    os.mkfifo(wait)
+    slow = dataclasses.replace(job, pictures=(job.pictures[0], dataclasses.replace(job.pictures[1], file=str(wait))))
+    names = {job.model: "m.tflite", job.pictures[0].file: "one", str(wait): "two"}
+    monkeypatch.setattr(agents, "_names_on_device", lambda asked: names)
+    monkeypatch.setattr(Agent, "_send_files", lambda self, files: None)
+    monkeypatch.setattr(agents, "_on_device", lambda asked, given: dataclasses.replace(asked, labels=None))
+    answers = device.predict(slow)
+    first = next(answers)
+    assert first.picture == "picture 0"
+    wait.write_bytes(Path(job.pictures[1].file).read_bytes())
+    assert [one.picture for one in answers] == ["picture 0", "picture 1", "picture 1"]
+
+
+def test_settings_of_a_shot_are_numbers_or_nothing(archive: Path) -> None:
+    said = {"path": "shot00.jpg", "size": 3, "settings": {"exposure_s": 0.5, "iso": "x", "other": 1}}
+    shutter = AgentShutter(Agent(Answering(Output(json.dumps(said).encode(), b"", 0)), archive))
+    assert shutter.shoot(timeout_s=1.0)[0].settings == (("exposure_s", 0.5),)

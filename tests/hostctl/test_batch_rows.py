@@ -208,3 +208,27 @@ def test_a_run_that_cannot_be_written_ends_the_batch_with_its_reason(run, networ
         pytest.raises(BadInput, match="the disk is full"),
     ):
         worked(run, [row_of(network, "a", "b")], [a, b])
+
+
+def test_a_page_shares_the_pictures_in_an_environment_of_its_own(run, network):
+    own = replace(network.environment, decoder="create-image-bitmap", runtime="litert-js")
+    row = replace(row_of(network, "a", "page"), own={"page": own})
+    gate = threading.Barrier(2, timeout=30)
+    begun = [Does(before=gate.wait)]
+    with ScriptedWorker("a", begun, Does()) as a, ScriptedWorker("page", list(begun), Does()) as page:
+        runtimes = {"a": {"litert": "1"}, "page": {"litert-js": "2"}}
+        result = Matrix(run, [row], runtimes).work([a, page], QUICK)
+    assert (result["status"], result["rows"][0]["good"]) == ("OK", PICTURES)
+    made = {one.machine: (one.decoder, one.runtime, one.runtime_version) for one in run.environments()}
+    assert made == {"a": ("pillow", "litert", "1"), "page": ("create-image-bitmap", "litert-js", "2")}
+    with ScriptedWorker("a", [], Does()) as a:
+        again = Matrix(run, [row], {"a": {"litert": "1"}}, lost={"page": "closed"}).work([a], QUICK)
+    assert (again["attempts"], again["rows"][0]["good"]) == ([], PICTURES), "what a page has made counts without it"
+
+
+def test_a_page_without_the_runtime_is_said(run, network):
+    own = replace(network.environment, runtime="litert-js")
+    row = replace(row_of(network, "page"), own={"page": own})
+    with ScriptedWorker("page", [], Does()) as page:
+        result = Matrix(run, [row], {"page": {"onnxruntime-web": "1"}}).work([page], QUICK)
+    assert result["rows"][0]["reasons"] == ["page has no runtime litert-js"]

@@ -23,7 +23,7 @@ from hostctl.lab import DeviceSettings, SessionSettings, parse_lab
 from hostctl.plans import sweep
 from hostctl.progress_board import Board
 from hostctl.reporting import summarise
-from hostctl.runner import LEFT_OUT, Outcome, Session, run_session
+from hostctl.runner import Outcome, Session, run_session
 from hostctl.so_far import SoFar, so_far, told
 from hostctl.transport import Output
 from hostctl.vitals import THERMAL_FILE, Vitals, vitals
@@ -123,12 +123,16 @@ def test_a_device_that_is_left_out_has_no_time_left_and_says_why(board, clock):
     for number in range(2):
         clock.now += 1
         board.tell(good(number))
-    board.tell(Outcome(step(3), LEFT_OUT, "left out after 3 failures in a row: no answer"))
+    board.trouble("phone", "left out after 3 failures in a row: no answer")
     assert (row(board)["state"], row(board)["left_s"]) == ("left out", None)
     assert row(board)["why"] == ["left out after 3 failures in a row: no answer"]
     assert not board.working("phone")
     board.trouble("board", "Connection refused")
     assert row(board, "board")["why"] == ["Connection refused"]
+    board.trouble("phone", "")
+    assert (row(board)["state"], row(board)["why"]) == ("working", [])
+    board.trouble("phone", "rests: at 46.0 C, expected at most 42")
+    assert row(board)["state"] == "resting"
 
 
 def test_vitals_stand_with_the_device_and_their_problems_are_trouble(board):
@@ -338,7 +342,7 @@ def test_a_board_tells_its_temperature_if_it_can():
 
 def test_a_session_fills_the_board(tmp_path):
     display, shown = FakeDisplay(), scenes(4)
-    scripts = {"good": [], "torn": ["good", "truncated"], "away": ["unreachable"] * 3}
+    scripts = {"good": [], "torn": ["good", "truncated"], "away": ["unreachable"]}
     devices = [device(name, display, tmp_path / "devices", script) for name, script in scripts.items()]
     steps = list(sweep([one.scene for one in shown], angles=(0,), repeats=1, devices=list(scripts), seed=1))
     (tmp_path / "spool").mkdir()
@@ -351,11 +355,13 @@ def test_a_session_fills_the_board(tmp_path):
             scenes={one.scene: one for one in shown},
             devices=devices,
             display=display,
-            settings=SessionSettings(),
+            settings=SessionSettings(patience_s=3.0),
             spool=tmp_path / "spool",
             display_timeout_s=10.0,
             told=made.tell,
+            standing=made.trouble,
         )
+        devices[2].shutter.away = lambda: True
         run_session(session, steps)
         records = {one.thumb_sha256 for one in run.picture_records()}
         attempts = run.attempts()
@@ -368,7 +374,7 @@ def test_a_session_fills_the_board(tmp_path):
             kinds.get(status, 0) for status in ("ok", "rejected", "failed")
         ]
     assert [row(made, name)["state"] for name in scripts] == ["finished", "finished", "left out"]
-    assert row(made, "away")["why"][0].startswith("left out after 3 failures in a row: phone: no answer")
+    assert row(made, "away")["why"][0].startswith("left out after 3 failures in a row, the last: phone: still away")
     assert any(one["reason"].startswith("not a whole picture") for one in state["retakes"])
 
 

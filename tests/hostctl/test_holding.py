@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from device_agents.errors import DeviceError
+from device_agents.errors import BadInput, DeviceError
 from hostctl.holding import Hold, Holder, held, identity, take
 from hostctl.lab import parse_lab
 
@@ -115,9 +115,19 @@ def test_an_identity_is_the_things_address_and_not_its_name_in_a_lab(tmp_path):
         folder=tmp_path,
     )
     assert [identity(one, phones) for one in phones.devices] == ["adb S1", "adb h:5555"]
+    page = {"device": [{"name": "pixel", "kind": "web", "camera": "canvas"}]}
+    pages = [parse_lab(page, folder=tmp_path, name=f"{name}.toml") for name in ("a", "a", "b")]
+    names = [identity(one.devices[0], one) for one in pages]
+    assert names[0] == names[1] != names[2]
     virtual = {
         "display": {"screen": "virtual"},
         "device": [{"name": "v", "kind": "virtual-board", "camera": "instant"}],
     }
     here, there = (parse_lab(virtual, folder=folder) for folder in (tmp_path, tmp_path / "other"))
     assert identity(here.devices[0], here) != identity(there.devices[0], there)
+
+
+def test_a_place_that_takes_no_lock_files_is_said(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(BadInput, match=r"to take the lock files .*, got: Not a directory; .*XDG_DATA_HOME"):
+        take("x", folder=tmp_path / "file" / "held", holder=ME)

@@ -1,5 +1,7 @@
 """A lab file is read whole or refused with every mistake in plain words."""
 
+from pathlib import Path
+
 import pytest
 
 from device_agents.errors import BadInput
@@ -117,3 +119,51 @@ def test_no_devices_no_file_no_toml(tmp_path):
         read_lab(tmp_path / "none.toml")
     with pytest.raises(BadInput, match="expected TOML"):
         lab_of(tmp_path, "name = ")
+
+
+PAGES = [
+    {"name": "pixel", "kind": "web", "camera": "canvas", "predicts": "agent"},
+    {"name": "tablet_2", "kind": "virtual-browser", "camera": "instant"},
+]
+
+
+def test_pages_are_devices():
+    lab = parse_lab({"display": {"screen": "virtual"}, "device": PAGES}, folder=Path())
+    assert [(one.in_page, one.virtual) for one in lab.devices] == [(True, False), (True, True)]
+    assert not parse_lab({"device": [{"name": "p", "kind": "adb", "serial": "X"}]}, folder=Path()).devices[0].in_page
+
+
+@pytest.mark.parametrize(
+    ("number", "changed", "message"),
+    [
+        (0, {"name": "Pixel 7"}, "expected a device name of small letters, digits, - and _, got 'Pixel 7'"),
+        (0, {"camera": "selfie"}, "'camera': expected canvas, take-photo, file, got 'selfie'"),
+        (0, {"camera": ""}, "a device of kind web needs camera"),
+        (1, {"camera": "canvas"}, "unknown camera 'canvas'; known: board-plain, "),
+        (1, {"faults": [{"kind": "hot"}]}, "a virtual-browser has no fault 'hot'; known: none"),
+    ],
+)
+def test_what_is_wrong_with_a_page_is_said(number, changed, message):
+    devices = [device | (changed if at == number else {}) for at, device in enumerate(PAGES)]
+    with pytest.raises(BadInput) as caught:
+        parse_lab({"display": {"screen": "virtual"}, "device": devices}, folder=Path())
+    assert message in str(caught.value)
+    assert "lab.toml: 1 mistake, " in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("patience_s", -1, "expected 0 to 86400 seconds, got -1"),
+        ("rest_s", 90_000, "expected 0 to 86400 seconds, got 90000"),
+        ("health_every_s", -5, "expected 0 to 86400 seconds, got -5"),
+        ("hot_c", 5, "expected 20 to 100 degrees Celsius, got 5"),
+        ("low_battery", 95, "expected 0 to 90 percent, got 95"),
+        ("keep_place", "no", "expected true or false, got 'no'"),
+    ],
+)
+def test_how_long_a_device_is_waited_for_and_when_it_rests_is_checked(tmp_path, key, value, words):
+    phone = {"name": "phone", "kind": "adb", "serial": "X"}
+    with pytest.raises(BadInput) as caught:
+        parse_lab({"session": {key: value}, "device": [phone]}, folder=tmp_path)
+    assert f"[session] '{key}': {words}" in str(caught.value)

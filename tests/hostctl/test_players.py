@@ -1,13 +1,14 @@
 """Conditions in words, a run's devices, and the way to variants and back."""
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 
 from device_agents.errors import BadInput, KitError
 from device_agents.records import Environment
 from device_agents.runtimes import runtime_version
-from hostctl.players import Way, parse_ways, variant_name, variants_of, way_of
+from hostctl.players import Way, parse_ways, variant_name, variants_of, way_of, ways_of_devices
 
 BASE = Environment("m", "ab", "pillow", "whole", "rgb", "squash", "pillow-box", "zero-one", "litert", "1.0")
 
@@ -84,3 +85,17 @@ def test_names_of_variants():
     assert variant_name("file", ("board", "crisp", "png")) == "board crisp png"
     assert variant_name("runtime", ("litert", "2.1", 1, "host")) == "litert 2.1"
     assert variant_name("runtime", ("litert", "2.1", 4, "pi")) == "litert 2.1 4 threads pi"
+
+
+def test_a_page_is_stood_in_for_by_this_hosts_decoder_and_runtime():
+    changed = {"decoder": "create-image-bitmap", "runtime": "litert-js", "runtime_version": "2.5.3", "machine": "page"}
+    page = dataclasses.replace(BASE, **changed)
+    pictures = [SimpleNamespace(device=name, suffix=".png") for name in ("phone", "page")]
+    run = SimpleNamespace(environments=lambda: [BASE, page], picture_records=lambda where: pictures)
+    ways, (note,) = ways_of_devices(run, BASE)
+    version = runtime_version("litert")
+    assert ways["phone"].condition.environment == BASE
+    assert ways["page"].condition.environment == dataclasses.replace(BASE, runtime_version=version)
+    assert (
+        note == f"page predicts by itself; here this host runs litert for the litert-js of its page, version {version}"
+    )

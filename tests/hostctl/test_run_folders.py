@@ -159,6 +159,19 @@ def test_an_anonymised_zip_tells_nobody(folder, tmp_path):
     assert not list(tmp_path.glob("*.part"))
 
 
+def test_phones_logs_and_hashes_of_serial_numbers_stay_behind(folder, tmp_path):
+    (folder / "lab" / "logcat").mkdir()
+    (folder / "lab" / "logcat" / "0-1.txt").write_text("PRIVATE MESSAGE")
+    with Run.open(folder) as run:
+        run.add_device("phone", {"model": "Kit One", "hashed_serial": "0123456789abcdef"}, 0.1)
+    export_run(folder, tmp_path / "plain", anonymise=False, progress=_silent)
+    export_run(folder, tmp_path / "shared", anonymise=True, progress=_silent)
+    assert not any(b"PRIVATE" in data for data in _everything(tmp_path / "plain").values())
+    assert not any(
+        b"PRIVATE" in data or b"0123456789abcdef" in data for data in _everything(tmp_path / "shared").values()
+    )
+
+
 def test_a_file_that_cannot_be_anonymised_stops_the_export(folder, tmp_path):
     with Run.open(folder) as run:
         data = b"II*\0" + bytes(40)

@@ -6,9 +6,7 @@ import hashlib
 import os
 import shutil
 import socket
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,33 +14,11 @@ from pathlib import Path
 import pytest
 
 from device_agents.errors import BadInput, CommandFailed, KitError, TimedOut, Unauthorised, Unreachable
-from hostctl.ssh import SshTransport, scan_host_key
+from hostctl.host_keys import scan_host_key
+from hostctl.ssh import SshTransport
 from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key
 from hostctl.virtual.hosting import serving
-
-SSHD = "/usr/sbin/sshd"
-LIMIT_S = 60.0
-
-
-@contextlib.contextmanager
-def board_of(folder: Path, **settings: object) -> Iterator[VirtualBoard]:
-    public = make_key(folder / "key")
-    board = VirtualBoard(folder / "board", lambda: {".jpg": b"jpeg"}, authorised_keys=[public], **settings)  # type: ignore[arg-type]
-    with serving([board]):
-        (folder / "known_hosts").write_text(board.known_hosts_line + "\n")
-        yield board
-
-
-def transport_to(port: int, folder: Path, *, user: str = "pi", **settings: object) -> SshTransport:
-    return SshTransport(
-        "127.0.0.1",
-        port,
-        user=user,
-        key=folder / "key",
-        known_hosts=folder / "known_hosts",
-        name="board",
-        **settings,  # type: ignore[arg-type]
-    )
+from tests.fakes.ssh_boards import LIMIT_S, board_of, running_sshd, transport_to
 
 
 @pytest.fixture
@@ -60,49 +36,8 @@ def transport(board: VirtualBoard, tmp_path: Path) -> Iterator[SshTransport]:
 @pytest.fixture(scope="module")
 def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path]]:
     """A real sshd as this user on a loopback port; gives the port and the folder of key and known_hosts."""
-    if not Path(SSHD).exists():
-        pytest.fail(f"expected {SSHD}; install openssh-server")
-    folder = tmp_path_factory.mktemp("sshd")
-    (folder / "authorized_keys").write_text(make_key(folder / "key") + "\n")
-    make_key(folder / "host_key")
-    second = ["ssh-keygen", "-q", "-t", "ecdsa", "-N", "", "-f", str(folder / "second_key")]
-    subprocess.run(second, check=True, stdin=subprocess.DEVNULL)
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    options = {
-        "ListenAddress": f"127.0.0.1:{port}",
-        "HostKey": folder / "host_key",
-        "AuthorizedKeysFile": folder / "authorized_keys",
-        "PidFile": "none",
-        "UsePAM": "no",
-        "StrictModes": "no",
-        "Subsystem": "sftp internal-sftp",
-    }
-    lines = [f"{name} {value}\n" for name, value in options.items()]
-    (folder / "config").write_text("".join([*lines, f"HostKey {folder / 'second_key'}\n"]))
-    with (folder / "log").open("wb") as log:
-        server = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", str(folder / "config")], stdin=subprocess.DEVNULL, stderr=log
-        )
-    try:
-        (folder / "known_hosts").write_text(wait_for_key(port, server, folder / "log") + "\n")
-        yield port, folder
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def wait_for_key(port: int, server: "subprocess.Popen[bytes]", log: Path) -> str:
-    end = time.monotonic() + LIMIT_S
-    while time.monotonic() < end and server.poll() is None:
-        try:
-            return scan_host_key("127.0.0.1", port).known_hosts_line
-        except Unreachable:
-            time.sleep(0.1)
-    raise AssertionError(f"sshd did not start: {log.read_text()}")
+    with running_sshd(tmp_path_factory.mktemp("sshd")) as port_and_folder:
+        yield port_and_folder
 
 
 def test_words_reach_the_board_as_they_are(transport: SshTransport) -> None:
@@ -150,38 +85,6 @@ def test_one_connection_serves_many_threads(transport: SshTransport, board: Virt
     with ThreadPoolExecutor(6) as pool:
         assert all(pool.map(work, range(24)))
     assert len(board._connections) == 1
-
-
-def test_a_wrong_host_key_is_refused_with_what_to_do(board: VirtualBoard, tmp_path: Path) -> None:
-    public = make_key(tmp_path / "other")
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{board.port} {public}\n")
-    got = scan_host_key("127.0.0.1", board.port)
-    with contextlib.closing(transport_to(board.port, tmp_path)) as transport, pytest.raises(Unauthorised) as caught:
-        transport.run(["pwd"], timeout_s=LIMIT_S)
-    for words in ("board (127.0.0.1:", "does not match", got.fingerprint, "ssh-keygen -lf", "do not connect"):
-        assert words in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("content", ["", "[127.0.0.1]:1 ssh-ed25519 AAAA\n", None])
-def test_a_board_that_was_never_pinned_is_refused(board: VirtualBoard, tmp_path: Path, content: str | None) -> None:
-    if content is None:
-        (tmp_path / "known_hosts").unlink()
-    else:
-        (tmp_path / "known_hosts").write_text(content)
-    with contextlib.closing(transport_to(board.port, tmp_path)) as transport:
-        with pytest.raises(Unauthorised, match="host key"):
-            transport.run(["pwd"], timeout_s=LIMIT_S)
-
-
-def test_a_host_key_of_another_kind_is_refused(board: VirtualBoard, tmp_path: Path) -> None:
-    import asyncssh
-
-    line = asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_public_key().decode()
-    (tmp_path / "known_hosts").write_text(f"[127.0.0.1]:{board.port} {line}")
-    with contextlib.closing(transport_to(board.port, tmp_path)) as transport:
-        with pytest.raises(Unauthorised, match="does not match"):
-            transport.run(["pwd"], timeout_s=LIMIT_S)
 
 
 def test_a_wrong_key_and_a_wrong_user_are_refused(board: VirtualBoard, tmp_path: Path) -> None:
@@ -291,15 +194,6 @@ def test_every_failure_is_one_of_the_kits_errors(transport: SshTransport, board:
     with contextlib.closing(transport_to(board.port, tmp_path)) as other:
         with pytest.raises(BadInput, match="Invalid known hosts entry"):
             other.run(["pwd"], timeout_s=LIMIT_S)
-
-
-def test_scan_gives_what_openssh_gives(sshd: tuple[int, Path]) -> None:
-    port, folder = sshd
-    key = scan_host_key("127.0.0.1", port)
-    listed = subprocess.run(["ssh-keygen", "-lf", str(folder / "known_hosts")], capture_output=True, text=True).stdout
-    assert key.fingerprint in listed
-    scanned = subprocess.run(["ssh-keyscan", "-p", str(port), "127.0.0.1"], capture_output=True, text=True).stdout
-    assert key.known_hosts_line.split()[:3] in [line.split()[:3] for line in scanned.splitlines()]
 
 
 def test_real_sshd_commands_files_and_timeouts(sshd: tuple[int, Path], tmp_path: Path) -> None:

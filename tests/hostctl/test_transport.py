@@ -42,3 +42,26 @@ def test_a_file_that_is_not_there_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot copy"):
         copy_whole(tmp_path / "none", tmp_path / "x")
     assert not list(tmp_path.iterdir())
+
+
+def test_output_comes_as_it_is_written_and_the_program_ends_with_its_reader(tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    wait = f"while not pathlib.Path({str(seen)!r}).exists(): time.sleep(0.02)"
+    code = f"import os, pathlib, time\nprint(os.getpid(), flush=True)\n{wait}\nprint('end')"
+    stream = LocalTransport().stream([sys.executable, "-c", code], timeout_s=60)
+    next(stream)
+    seen.touch()
+    assert b"".join(stream) == b"end\n"
+    seen.unlink()
+    stream = LocalTransport().stream([sys.executable, "-c", code], timeout_s=60)
+    process = int(next(stream))
+    stream.close()
+    assert not Path(f"/proc/{process}").exists()
+
+
+def test_a_streamed_command_that_is_not_there_or_too_late() -> None:
+    local = LocalTransport("here")
+    with pytest.raises(Unreachable, match="here: cannot run nosuch"):
+        next(local.stream(["nosuch"], timeout_s=1))
+    with pytest.raises(TimedOut, match=r"did not end within 0.2 s"):
+        next(local.stream([sys.executable, "-c", "import time; time.sleep(60)"], timeout_s=0.2))

@@ -9,7 +9,7 @@ import pytest
 from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut, Unreachable
 from hostctl.adb import AdbServer, AdbTransport, connect
 from hostctl.adb_shell_transport import AdbShellTransport
-from hostctl.transport import LocalTransport, Transport
+from hostctl.transport import LocalTransport, Output, Stream, Transport
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, VirtualPhone
 
@@ -115,6 +115,36 @@ def test_a_command_that_takes_too_long_is_given_up(transports: dict[str, Transpo
     with pytest.raises(TimedOut, match=kind):
         transports[kind].run(["sleep", "30"], timeout_s=0.5)
     assert transports[kind].run(["echo", "still here"], timeout_s=30).text == "still here\n"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_output_comes_in_pieces_as_it_is_written(transports: dict[str, Transport], kind: str) -> None:
+    pieces, output = drained(transports[kind].stream(["sh", "-c", "echo out; exit 7"], timeout_s=30))
+    assert (pieces, output.stdout, output.exit_code) == (b"out\n", b"", 7)
+    with pytest.raises(TimedOut, match=kind):
+        drained(transports[kind].stream(["sleep", "30"], timeout_s=0.5))
+    assert transports[kind].run(["echo", "still here"], timeout_s=30).text == "still here\n"
+    left = transports[kind].stream(["sleep", "30"], timeout_s=30)
+    left.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_large_stream_comes_whole(transports: dict[str, Transport], tmp_path: Path, remote: str, kind: str) -> None:
+    data = os.urandom(300_000)
+    (tmp_path / "in").write_bytes(data)
+    there = place(kind, remote, "large")
+    transports[kind].push(tmp_path / "in", there)
+    pieces, output = drained(transports[kind].stream(["cat", there], timeout_s=60))
+    assert (pieces, output.exit_code) == (data, 0)
+
+
+def drained(stream: Stream) -> tuple[bytes, Output]:
+    pieces = []
+    while True:
+        try:
+            pieces.append(next(stream))
+        except StopIteration as end:
+            return b"".join(pieces), end.value
 
 
 def test_an_unknown_command_is_127_on_a_phone(transports: dict[str, Transport]) -> None:

@@ -14,7 +14,7 @@ from hostctl.web_checks import Asked, checked_info, checked_photograph, checked_
 ASKED = Asked(frozenset({("p", "e")}), frozenset({"cat", "dog", "cow"}), 2)
 GOOD = Prediction("p", "e", ("cat", "dog"), (0.75, 0.25), 12.5, "0" * 64, "1" * 64, "2" * 64, "f" * 64)
 INFO = dict.fromkeys(("agent", "platform", "platform_version", "model", "utc"), "x") | {
-    **{key: ["a"] for key in ("cameras", "decoders", "fits", "resizers", "scalings")},
+    **{key: ["a"] for key in ("cameras", "decoders", "fits", "resizers", "scalings", "views")},
     "runtimes": {"onnxruntime-web": "1"},
 }
 
@@ -117,3 +117,8 @@ def test_info_has_its_form():
     for wrong in (None, {}, INFO | {"agent": 1}, INFO | {"cameras": "canvas"}, INFO | {"runtimes": {"x": 1}}):
         with pytest.raises(DeviceError, match="^pixel: "):
             checked_info(wrong, name="pixel")
+
+
+def test_a_page_that_was_built_before_the_kit_is_said():
+    with pytest.raises(DeviceError, match=r"pixel: the page is older than the kit; `npm ci && npm run build`"):
+        checked_info({key: value for key, value in INFO.items() if key != "views"}, name="pixel")

@@ -14,7 +14,7 @@ from device_agents.predict import Job, JobPicture
 from device_agents.records import Environment, Prediction
 from device_agents.sidecar import Sidecar
 from hostctl.transport import LocalTransport
-from hostctl.web_device import WebDevice, WebShutter, browser_environments, quantisation_of
+from hostctl.web_device import WebDevice, WebShutter, browser_environments
 from hostctl.web_link import WebLink
 
 PAGE = "a" * 16
@@ -25,6 +25,7 @@ INFO = {
     "fits": ["squash"],
     "resizers": ["canvas-low", "pillow-bilinear"],
     "scalings": ["imagenet"],
+    "views": ["crop", "rectified-pillow", "whole"],
     "runtimes": {"onnxruntime-web": "1.30.0", "litert-js": "2.5.3"},
 }
 SIDECAR = Sidecar("tiny", 8, 8, "nchw", "rgb", "squash", "pillow-bilinear", "imagenet", "logits")
@@ -147,10 +148,10 @@ def test_a_page_that_makes_one_up_is_found_out(device, job):
         list(device(predict=[made_up]).predict(job))
 
 
-@pytest.mark.parametrize("changes", [{"view": "crop"}, {"colour": "bt601-float"}, {"threads": 2}])
+@pytest.mark.parametrize("changes", [{"view": "rectified-opencv"}, {"colour": "bt601-float"}, {"threads": 2}])
 def test_what_a_page_cannot_do_is_said_at_once(device, job, changes):
     other = dataclasses.replace(job, environments=(dataclasses.replace(job.environments[0], **changes),))
-    with pytest.raises(BadInput, match="a browser predicts with the view 'whole'"):
+    with pytest.raises(BadInput, match="a browser predicts with the view crop, rectified-pillow or whole, "):
         next(device().predict(other))
 
 
@@ -187,8 +188,24 @@ def test_only_models_of_the_two_runtimes(tmp_path):
         browser_environments(tmp_path / "tiny.keras", SIDECAR, INFO, machine="pixel")
 
 
-def test_a_broken_model_is_said(tmp_path):
-    (tmp_path / "broken.tflite").write_bytes(b"no model")
-    with pytest.raises(BadInput, match="no model that litert can read"):
-        quantisation_of(tmp_path / "broken.tflite")
-    assert quantisation_of(tmp_path / "any.onnx") is None
+def test_view_and_runtime_are_chosen(tmp_path):
+    (tmp_path / "tiny.onnx").write_bytes(b"a model")
+    info = {**INFO, "runtimes": {"onnxruntime-web": "1", "onnxruntime-web-webgpu": "2"}}
+    (made,) = browser_environments(
+        tmp_path / "tiny.onnx",
+        SIDECAR,
+        info,
+        machine="pixel",
+        view="rectified-pillow",
+        runtime="onnxruntime-web-webgpu",
+    )
+    assert (made.view, made.runtime, made.runtime_version) == ("rectified-pillow", "onnxruntime-web-webgpu", "2")
+
+
+def test_a_page_without_webgpu_says_why(tmp_path):
+    (tmp_path / "tiny.onnx").write_bytes(b"a model")
+    info = {**INFO, "webgpu": {"error": "the browser gives no WebGPU adapter"}}
+    with pytest.raises(BadInput, match=r"pixel \(the browser gives no WebGPU adapter\); known: litert-js, onnx"):
+        browser_environments(tmp_path / "tiny.onnx", SIDECAR, info, machine="pixel", runtime="onnxruntime-web-webgpu")
+    with pytest.raises(BadInput, match=r"unknown runtime 'litert-js' for tiny\.onnx in a browser; known: onnx"):
+        browser_environments(tmp_path / "tiny.onnx", SIDECAR, info, machine="pixel", runtime="litert-js")

@@ -139,6 +139,49 @@ def test_only_what_a_job_asks_for_is_taken(link, host, tmp_path):
         link.answer(FIRST, job["id"], said(done=0))
 
 
+def test_a_page_that_is_closed_ends_its_job_and_is_gone_until_it_asks_again(link, host):
+    asked = ask(link, host, {"kind": "predict"})
+    take(link)
+    link.leave(FIRST)
+    with pytest.raises(DeviceError, match="pixel: predict failed in the page: the page was closed or loaded again"):
+        asked.result(PATIENCE_S)
+    with pytest.raises(Unreachable, match="no page is open"):
+        link.wait_for_page(timeout_s=0)
+    link.next_job(FIRST, timeout_s=0)
+    link.wait_for_page(timeout_s=0)
+
+
+def test_a_page_that_is_closed_takes_no_job_with_it(link, host):
+    question = host.submit(lambda: link.next_job(FIRST, timeout_s=PATIENCE_S))
+    link.wait_for_page(timeout_s=PATIENCE_S)
+    link.leave(FIRST)
+    assert question.result(PATIENCE_S) is None
+    with pytest.raises(Replaced):
+        link.leave(SECOND)
+
+
+@pytest.mark.parametrize("data", [b"garbage", b"[1]", b'{"a": NaN}', b"{" + b" " * 70000 + b"}", b"\xff"], ids=repr)
+def test_an_answer_that_is_garbage_ends_the_job_at_once(link, host, data):
+    asked = ask(link, host, {"kind": "predict"})
+    number = take(link)["id"]
+    with pytest.raises(BadInput, match="expected"):
+        link.answer(FIRST, number, data)
+    with pytest.raises(DeviceError, match="pixel: predict failed in the page: its answer was refused: expected"):
+        asked.result(PATIENCE_S)
+    with pytest.raises(BadInput, match="has ended"):
+        link.answer(FIRST, number, said(done=0))
+
+
+def test_garbage_of_another_page_ends_nothing(link, host):
+    asked = ask(link, host, {"kind": "info"})
+    number = take(link)["id"]
+    for page, job in ((SECOND, number), (FIRST, "0" * 16)):
+        with pytest.raises((BadInput, Replaced)):
+            link.answer(page, job, b"garbage")
+    link.answer(FIRST, number, said(info={}))
+    assert asked.result(PATIENCE_S) == ({"info": {}}, None)
+
+
 def test_the_end_ends_open_questions(tmp_path):
     failures = []
 

@@ -10,7 +10,7 @@ from PIL import Image
 
 import device_agents
 from capture.display import DisplayServer
-from device_agents.errors import BadInput
+from device_agents.errors import BadInput, Unreachable
 from hostctl.web_link import WebLink
 from hostctl.web_pages import blueprint_name, is_built, web_blueprint
 
@@ -151,6 +151,16 @@ def test_sizes_are_bounded_before_anything_is_read(job, server, monkeypatch):
     monkeypatch.setattr("hostctl.web_pages.MOST_PHOTOGRAPH_BYTES", 1000)
     assert ask(server, f"/web-pixel/photograph/{number}", data=b"x" * 1001)[0] == 413
     assert ask(server, f"/web-pixel/answer/{number}", data=b"{" + b" " * 65536 + b"}")[0] == 413
+
+
+def test_a_page_that_is_closed_says_so(server, link):
+    assert ask(server, "/web-pixel/job?x=1", page="zz")[0] == 400
+    link.next_job(PAGE, timeout_s=0)
+    link.wait_for_page(timeout_s=0)
+    assert ask(server, "/web-pixel/leave", token="", data=b"")[0] == 401
+    assert ask(server, "/web-pixel/leave", data=b"")[0] == 200
+    with pytest.raises(Unreachable):
+        link.wait_for_page(timeout_s=0)
 
 
 def test_files_of_the_job_and_no_others(job, server, tmp_path):

@@ -1,8 +1,9 @@
 // The loop: pictures x environments -> prediction lines; one failure never stops the rest. See device_agents/predict.py.
 import { DECODERS, fingerprint, pick, resized, sha256, tensorOf } from "./preprocess.js";
-import { RUNTIMES } from "./runtimes.js";
+import { runtimes } from "./runtimes.js";
+import { VIEWS } from "./view.js";
 
-const KEPT_PIXELS = 3; // decoded photographs that are held while their environments are done
+const KEPT_PIXELS = 3; // decoded photographs, and as many views of them, that are held while their environments are done
 
 export async function predict(job, fetchFile, send) {
   const models = new Map();
@@ -26,8 +27,11 @@ async function predictOne(job, one, environment, shared) {
     stage = "decode";
     const decoded = await once(shared.done, `decode ${environment.decoder}`, () => pick(DECODERS, environment.decoder, "decoder")(blob));
     line.pixels_sha256 = await once(shared.done, `pixels ${environment.decoder}`, () => fingerprint(decoded.data, [decoded.height, decoded.width, 3]));
+    stage = "view";
+    const seen = `view ${environment.decoder} ${environment.view}`;
+    const viewed = await once(shared.done, seen, () => pick(VIEWS, environment.view, "view")(decoded, one));
     stage = "resize";
-    const small = await resized(decoded, environment, job.sidecar);
+    const small = await resized(viewed, environment, job.sidecar);
     line.resized_sha256 = await fingerprint(small.data, [small.height, small.width, 3]);
     stage = "scale";
     const tensor = tensorOf(small, environment.scaling, job.sidecar);
@@ -47,15 +51,16 @@ async function predictOne(job, one, environment, shared) {
 
 function once(kept, key, work) {
   if (!kept.has(key)) {
-    const old = [...kept.keys()].filter((name) => name.startsWith("decode "));
-    if (key.startsWith("decode ") && old.length >= KEPT_PIXELS) kept.delete(old[0]);
+    const large = ["decode ", "view "].find((stage) => key.startsWith(stage));
+    const old = large ? [...kept.keys()].filter((name) => name.startsWith(large)) : [];
+    if (old.length >= KEPT_PIXELS) kept.delete(old[0]);
     kept.set(key, Promise.resolve().then(work));
   }
   return kept.get(key);
 }
 
-function load(job, environment, bytes) {
-  const { version, load } = pick(RUNTIMES, environment.runtime, "runtime");
+async function load(job, environment, bytes) {
+  const { version, load } = pick(await runtimes(), environment.runtime, "runtime");
   if (environment.runtime_version && environment.runtime_version !== version) {
     throw new Error(`${environment.runtime} ${environment.runtime_version} was asked for, this page has ${version}`);
   }

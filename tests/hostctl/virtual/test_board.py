@@ -20,7 +20,8 @@ from hostctl.virtual.board_commands import parse, run_command
 from hostctl.virtual.board_files import BoardFiles
 from hostctl.virtual.hosting import serving
 
-JPEG, DNG = b"\xff\xd8jpeg" * 1000, b"II*\0dng" * 2000
+JPEG = b"\xff\xd8\xff\xda\0\2" + b"jpeg" * 1000 + b"\xff\xd9"  # a start, a scan, an end
+DNG = b"II*\0dng" * 2000
 TIMEOUT_S = 120
 
 

@@ -154,6 +154,23 @@ def test_only_the_camera_in_front_of_an_open_lock_gets_keys(tmp_path: Path) -> N
     assert keys == [27, 24]
 
 
+def test_the_log_tells_keys_with_their_times_and_the_lock_screen_is_told(tmp_path: Path) -> None:
+    phone, old = phone_at(tmp_path / "a"), phone_at(tmp_path / "b", "ancient")
+    for one in (phone, old):
+        shell(one, "input keyevent KEYCODE_WAKEUP 27")
+    lines = shell(phone, "logcat -d -t 1 -v epoch")[0].splitlines()
+    assert lines[0] == "--------- beginning of main"
+    assert lines[1].endswith("I InputReader: key 27")
+    assert float(lines[1].split()[0]) == pytest.approx(phone.clock(), abs=60)
+    assert len(shell(phone, "logcat -d -t 2000 -v epoch")[0].splitlines()) == 3
+    assert shell(old, "logcat -d -t 2000 -v epoch") == ("", "Invalid parameter epoch to -v\n", 255)
+    assert "InputReader: key 224" in shell(old, "logcat -d -t 2000 -v time")[0]
+    assert shell(phone, "logcat -v epoch")[2] == 1
+    assert "showing=true" in shell(phone, "dumpsys window policy")[0]
+    shell(phone, "wm dismiss-keyguard")
+    assert "showing=false" in shell(phone, "dumpsys window policy")[0]
+
+
 def test_python_runs_the_agent_only_on_termux_with_its_paths_here(tmp_path: Path) -> None:
     calls: list[list[str]] = []
 
