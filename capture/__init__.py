@@ -1,7 +1,7 @@
 """Light to files: scenes, the screen that shows them, the virtual cameras that see it, raws, ISPs and codecs.
 
 scenes           scenes from a folder or CSV
-screen           the painted frame, and the proof read back from a photograph; frame_code, markers and ground are its parts
+screen           the painted frame, and the proof read back from a photograph (frame_code, markers, ground)
 display          the screen's server; display_routes, display_access, display_state, display_http,
                  display_joining, frames, screen_report are its parts
 display_page/    the page that the server shows
