@@ -59,7 +59,8 @@ licences       what an installation is made of, and under which terms
 repeating      the determinism floor
 feature_maps   what a variant of a model does to its feature maps
 processes      workers that stay
-dashboard      the live page: progress_board what a session has come to, so_far its result, vitals how devices are
+dashboard      the live page (page_files): progress_board what a session has come to, so_far its result, vitals how
+               devices are
 reporting      from a run to its summary and its report; label_names keeps the words for people
 virtual/       phones that speak ADB, boards behind SSH, the screen that their cameras see
 """

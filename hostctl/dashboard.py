@@ -23,6 +23,7 @@ from device_agents.records import Scene
 from hostctl.device import Device
 from hostctl.lab import Lab
 from hostctl.lab_display import LabDisplay
+from hostctl.page_files import add_page_files
 from hostctl.printing import Progress
 from hostctl.progress_board import Board
 from hostctl.so_far import SoFar, told
@@ -84,15 +85,6 @@ def page_blueprint(
     hidden = about["secrets"]
     shown = {key: value for key, value in about.items() if key != "secrets"}
 
-    def page() -> Response:
-        return Response((PAGE / "index.html").read_bytes(), mimetype="text/html")
-
-    def script() -> Response:
-        return Response((PAGE / "page.js").read_bytes(), mimetype="text/javascript")
-
-    def style() -> Response:
-        return Response((PAGE / "page.css").read_bytes(), mimetype="text/css")
-
     def state() -> Response:
         found, name = board.state(), request.args.get("page", "")[:40]
         viewers.saw(name, ended=False)
@@ -111,8 +103,8 @@ def page_blueprint(
         found.headers["Cache-Control"] = "private, max-age=3600, immutable"  # a hash never means another picture
         return found
 
-    for path, view in {"": page, "page.js": script, "page.css": style, "state": state}.items():
-        pages.add_url_rule(f"/{NAME}/{path}", view_func=view)
+    add_page_files(pages, PAGE)
+    pages.add_url_rule(f"/{NAME}/state", view_func=state)
     pages.add_url_rule(f"/{NAME}/thumbnail/<sha256>.jpg", view_func=picture)
     return pages
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from device_agents.errors import DeviceError, MissingExtra
 from hostctl.printing import Progress
+from stability_train.wheels import offline
 
 LEGACY, ARM = "legacy-tflite", "arm"
 # tflite-runtime has no wheel for a later Python than 3.11, and does not start with NumPy 2. Pillow 9.3 is the oldest
@@ -140,6 +141,8 @@ def _made(name: str, needs: Sequence[str], make: Callable[[Path], None], progres
     folder = place / f"{name}-{hashlib.sha256(repr(tuple(needs)).encode()).hexdigest()[:12]}"
     if folder.is_dir():
         return folder.absolute()
+    if offline():
+        raise DeviceError(f"{name} is made of packages that --offline forbids to fetch; run once where there is a network")
     place.mkdir(parents=True, exist_ok=True)
     part = place / f"{folder.name}.{secrets.token_hex(4)}.part"
     progress("executors", 0, 0, f"{name}: making its environment in {place}, once")

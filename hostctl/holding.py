@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import platform
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 from device_agents.errors import BadInput, DeviceError
 from hostctl.lab import DeviceSettings, Lab
@@ -25,6 +27,7 @@ FOLDER = "held"  # in laboratory.state_folder()
 POLL_S = 0.5
 SHOWN = 200  # characters of a holder's name; the file is another process's
 
+Taken = TypeVar("Taken")
 Want = tuple[int, Mapping[str, str]]  # how many of these devices; each device's name -> its identity
 
 
@@ -104,55 +107,78 @@ def held(
 ) -> Iterator[list[list[str]]]:
     """Hold devices for a block: for each want as many of its devices as it says, the first that are free.
 
-    ``name`` is what others are told of this holder. All are taken or none, so that two who wait cannot block each
-    other. Gives the devices taken for each want. Raises DeviceError with the holders' names where devices are not free
-    within ``wait_s``; ``said`` hears once that it waits.
+    ``name`` is what others are told of this holder. Gives the devices taken for each want; see all_free.
     """
     holder = Holder(name, os.getpid(), datetime.now(UTC).isoformat(timespec="seconds"))
+    identities = {device: its_identity for _, devices in wants for device, its_identity in devices.items()}
+
+    def take_one(device: str) -> tuple[str, Hold] | str:
+        found = take(identities[device], folder=folder, holder=holder)
+        return (device, found) if isinstance(found, Hold) else f"{device} is held by {found}"
+
+    def release(one: tuple[str, Hold]) -> None:
+        one[1].release()
+
+    names = [(count, tuple(devices)) for count, devices in wants]
+    taken = all_free(names, take_one, release, wait_s=wait_s, said=said, clock=clock, sleep=sleep)
+    try:
+        yield [[device for device, _ in some] for some in taken]
+    finally:
+        for one in itertools.chain(*taken):
+            release(one)
+
+
+def all_free(
+    wants: Sequence[tuple[int, Sequence[str]]],
+    take_one: Callable[[str], Taken | str],
+    release: Callable[[Taken], None],
+    *,
+    wait_s: float,
+    said: Callable[[str], None],
+    clock: Callable[[], float],
+    sleep: Callable[[float], None],
+) -> list[list[Taken]]:
+    """Take for each want as many of its devices as it says; ``take_one`` gives a device, or why not in words.
+
+    All are taken or none, so that two who wait cannot block each other. Raises DeviceError with those words where that
+    does not work within ``wait_s``; ``said`` hears once that it waits.
+    """
     until, told = clock() + wait_s, False
     while True:
-        taken, holds, problem = _try(wants, folder, holder)
+        taken, problem = _try(wants, take_one)
         if not problem:
-            break
+            return taken
+        for one in itertools.chain(*taken):
+            release(one)
         if clock() >= until:
             raise DeviceError(f"{problem}; wait for it with --wait SECONDS, or name other devices")
         if not told:
             said(f"waiting: {problem}")
             told = True
         sleep(POLL_S)
-    try:
-        yield taken
-    finally:
-        _release(holds)
 
 
-def _try(wants: Sequence[Want], folder: Path, holder: Holder) -> tuple[list[list[str]], list[Hold], str]:
-    """Take everything wanted; with a problem's text nothing is held."""
-    taken: list[list[str]] = []
-    holds: list[Hold] = []
+def _try(
+    wants: Sequence[tuple[int, Sequence[str]]], take_one: Callable[[str], Taken | str]
+) -> tuple[list[list[Taken]], str]:
+    """Take what can be had, up to the first want that cannot; with words for that one."""
+    taken: list[list[Taken]] = []
     for count, devices in wants:
-        got: list[str] = []
+        got: list[Taken] = []
         others: list[str] = []
-        for device, its_identity in devices.items():
+        taken.append(got)
+        for device in devices:
             if len(got) == count:
                 break
-            found = take(its_identity, folder=folder, holder=holder)
-            if isinstance(found, Hold):
-                holds.append(found)
-                got.append(device)
+            found = take_one(device)
+            if isinstance(found, str):
+                others.append(found)
             else:
-                others.append(f"{device} is held by {found}")
+                got.append(found)
         if len(got) < count:
-            _release(holds)
-            what = next(iter(devices)) if len(devices) == 1 else f"{count} of {', '.join(devices)}"
-            return [], [], f"expected {what} to be free; {'; '.join(others)}"
-        taken.append(got)
-    return taken, holds, ""
-
-
-def _release(holds: Sequence[Hold]) -> None:
-    for hold in holds:
-        hold.release()
+            what = devices[0] if len(devices) == 1 else f"{count} of {', '.join(devices)}"
+            return taken, f"expected {what} to be free; {'; '.join(others)}"
+    return taken, ""
 
 
 def _read(text: bytes) -> Holder:

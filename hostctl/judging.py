@@ -19,6 +19,7 @@ from analysis.judgements import KINDS, NOTE, Question, agreement, count_kinds, q
 from analysis.store import Run
 from device_agents.errors import BadInput
 from hostctl.label_names import read_names
+from hostctl.page_files import add_page_files
 from hostctl.printing import Progress, silent
 
 if TYPE_CHECKING:
@@ -144,15 +145,6 @@ def judge_blueprint(bench: Bench, *, names: Mapping[str, str], end: Callable[[],
 
     pages = Blueprint(NAME, __name__)
 
-    def page() -> Response:
-        return Response((PAGE / "index.html").read_bytes(), mimetype="text/html")
-
-    def script() -> Response:
-        return Response((PAGE / "page.js").read_bytes(), mimetype="text/javascript")
-
-    def style() -> Response:
-        return Response((PAGE / "page.css").read_bytes(), mimetype="text/css")
-
     def asked() -> Response:
         rows = [
             {
@@ -183,8 +175,8 @@ def judge_blueprint(bench: Bench, *, names: Mapping[str, str], end: Callable[[],
         answer.call_on_close(end)
         return answer
 
-    for path, view in {"": page, "page.js": script, "page.css": style, "questions": asked}.items():
-        pages.add_url_rule(f"/{NAME}/{path}", view_func=view)
+    add_page_files(pages, PAGE)
+    pages.add_url_rule(f"/{NAME}/questions", view_func=asked)
     pages.add_url_rule(f"/{NAME}/picture/<int:number>.jpg", view_func=picture)
     pages.add_url_rule(f"/{NAME}/verdict", view_func=verdict, methods=["POST"])
     pages.add_url_rule(f"/{NAME}/end", endpoint="end", view_func=over, methods=["POST"])

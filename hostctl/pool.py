@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 import time
@@ -22,6 +23,7 @@ from device_agents.errors import BadInput, DeviceError, KitError, Unreachable
 from device_agents.predict import Job, hash_file
 from device_agents.records import Environment, Prediction, from_line
 from device_agents.sidecar import read_labels
+from hostctl.holding import all_free
 from hostctl.pool_host import RESOURCE, DeviceActor
 from hostctl.pool_offer import need_dask, secured
 
@@ -29,7 +31,6 @@ ADDRESS = re.compile(r"(tcp|tls)://.+:\d+")
 CONNECT_S, OPEN_S, ASK_S = 10.0, 120.0, 60.0
 PREDICT_S = 24 * 3600.0  # a job without a limit of its own
 GRACE_S = 30.0  # a device gives up by itself and says why; the client waits a little longer
-POLL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -167,46 +168,20 @@ def taken(
 ) -> Iterator[list[list[PooledDevice]]]:
     """Take devices of a pool for a block: for each want as many of its devices as it says, the first that are free.
 
-    All are taken or none. ``name`` is what others are told of this holder. Raises DeviceError saying who has them, or
-    what is wrong with them, where they are not free within ``wait_s``.
+    ``name`` is what others are told of this holder. Raises DeviceError saying who has them, or what is wrong with them,
+    where they are not free within ``wait_s``; see hostctl.holding.all_free.
     """
-    until, told = clock() + wait_s, False
-    while True:
-        got, problem = _try(client, wants, name)
-        if not problem:
-            break
-        if clock() >= until:
-            raise DeviceError(f"{problem}; wait for it with --wait SECONDS, or name other devices")
-        if not told:
-            said(f"waiting: {problem}")
-            told = True
-        sleep(POLL_S)
+
+    def take_one(device: str) -> PooledDevice | str:
+        offered = offers(client).get(device)
+        return _take(client, offered, name) if offered else f"{device} is not offered"
+
+    got = all_free(wants, take_one, PooledDevice.release, wait_s=wait_s, said=said, clock=clock, sleep=sleep)
     try:
         yield got
     finally:
-        _release(got)
-
-
-def _try(client: Any, wants: Sequence[tuple[int, Sequence[str]]], name: str) -> tuple[list[list[PooledDevice]], str]:
-    there = offers(client)
-    got: list[list[PooledDevice]] = []
-    for count, devices in wants:
-        mine: list[PooledDevice] = []
-        others: list[str] = []
-        for device in devices:
-            if len(mine) == count:
-                break
-            found = _take(client, there[device], name) if device in there else f"{device} is not offered"
-            if isinstance(found, PooledDevice):
-                mine.append(found)
-            else:
-                others.append(found)
-        got.append(mine)
-        if len(mine) < count:
-            _release(got)
-            what = devices[0] if len(devices) == 1 else f"{count} of {', '.join(devices)}"
-            return [], f"expected {what} to be free; {'; '.join(others)}"
-    return got, ""
+        for device in itertools.chain(*got):
+            device.release()
 
 
 def _take(client: Any, offered: Offered, name: str) -> PooledDevice | str:
@@ -224,12 +199,6 @@ def _take(client: Any, offered: Offered, name: str) -> PooledDevice | str:
         actor.close().result(ASK_S)
         return f"{offered.name}: {state['problem']}"
     return PooledDevice(offered.name, actor, state)
-
-
-def _release(got: Sequence[Sequence[PooledDevice]]) -> None:
-    for devices in got:
-        for device in devices:
-            device.release()
 
 
 def _portable(job: Job) -> tuple[str, dict[str, Path]]:

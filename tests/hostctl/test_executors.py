@@ -131,6 +131,10 @@ def test_an_environment_is_made_once_and_whole_or_not_at_all(tmp_path, monkeypat
     assert executor_environments._made("old", ("a==1",), make, silent) == first
     assert executor_environments._made("old", ("a==2",), make, silent) != first
     assert len(made) == 3
+    monkeypatch.setenv("INSTABILITY_OFFLINE", "1")
+    assert executor_environments._made("old", ("a==1",), make, silent) == first
+    with pytest.raises(DeviceError, match="--offline forbids to fetch"):
+        executor_environments._made("old", ("a==3",), make, silent)
     assert all(folder.name.startswith("old-") and not folder.name.endswith(".part") for folder in place.iterdir())
 
 
