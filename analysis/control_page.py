@@ -86,7 +86,7 @@ def plot_device(
         if chart.signals
     ]
     alt = f"Control charts of {device}: " + ("; ".join(fired) if fired else "none signals") + "."
-    caption = "Line: centre; dashed: 3 sigma; a red diamond completes a rule."
+    caption = "Line: centre; dashed: 3 sigma; an orange diamond completes a rule."
     return Plot(device, caption, alt, svg_text(figure, name))
 
 

@@ -56,6 +56,8 @@ def placing(table: pd.DataFrame, *, measure: str = "margin") -> Placing:
 
 def rotates(table: pd.DataFrame) -> bool:
     """Whether some device of a predictions table stood in several places."""
+    if "place" not in table.columns:  # a table that was no session's
+        return False
     return bool((table.groupby("device", observed=True)["place"].nunique() > 1).any())
 
 
@@ -142,9 +144,9 @@ def _fit(study: Study, free: NDArray[np.bool_]) -> tuple[Array, float]:
     if not free.any():
         return np.zeros(len(free)), value(np.zeros(0))
     best: tuple[float, Array] | None = None
-    for start in (0.03, 0.3, 1.0):  # the likelihood of variances may have several valleys
+    for start in (0.05, 0.7):  # the likelihood of variances may have several valleys
         done = minimize(
-            value, np.full(int(free.sum()), start), method="L-BFGS-B", options={"ftol": 1e-14, "gtol": 1e-9}
+            value, np.full(int(free.sum()), start), method="L-BFGS-B", options={"ftol": 1e-13, "gtol": 1e-8}
         )
         if best is None or done.fun < best[0]:
             best = float(done.fun), np.asarray(done.x)

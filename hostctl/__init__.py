@@ -13,13 +13,14 @@ runner         its loop: floor is what goes on at once, attendance who takes par
 collect        from a photograph on a device to a picture in the run; examine looks at it in worker processes; place
                takes out where it was taken
 transport      the Transport protocol and the local one; adb (adb_client, adb_streams), adb_shell_transport, ssh
-               (ssh_stream, host_keys) are the others; lines and bounds keep what devices send in limits
+               (ssh_stream, host_keys) are the others; lines what they send, under limits
 device         a device of the rack; same_device whether it still is the same one; shutter makes it take photographs
 stock_camera   the shutter of phones: phone_camera makes it, remote_folder reads folders, phone_profiles and
                learnt_keys know cameras, changed_settings and logcat remember; health says how a phone is; clearing
                frees its storage
 phone_setup    from a phone in a hand to its entry in the lab file (phone_waiting, phone_trial, person)
-agent          the zipped agent on a device (agent_checks); agent_environment its libraries there (agent_wheels);
+bounds         how much of a device is taken
+agent          the zipped agent on a device (agent_checks what it may say); agent_environment its libraries there (agent_wheels);
                predictor what predicts on a device; web_predictor the page as one
 web_device     a browser as a device: web_pages serve its page, web_link holds its jobs, web_wire writes them,
                web_checks what it may say; joining brings phones to it; certificate the authority for https

@@ -29,6 +29,7 @@ POLL_S = 0.05
 STALL_TIMEOUT_S = 20.0  # a transfer may take long, but not so long without a byte
 REVIVE_TIMEOUT_S = 8.0
 USB_PORT = "usb:"
+PORT = re.compile(r"[0-9]{1,5}")
 USB_PHONE = re.compile(r"(?m)^(\S+)\s+(\S.*?)\s+(usb:\S+)")  # a line of `adb devices -l`
 
 
@@ -63,6 +64,7 @@ class AdbServer:
     def start(self) -> AdbServer:
         """Start the server and wait until it answers; raises Unreachable with the last line of its log if not."""
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)  # it may have been there
         program = self._program or adb_program()
         for _ in range(START_ATTEMPTS):  # another process may take the free port before the server does
             self.port = _free_port()
@@ -164,7 +166,12 @@ def reverse(server: AdbServer, serial: str, phone_port: int, host_port: int, *, 
         device.ask(f"host:transport:{serial}")
         device.ask(f"reverse:forward:tcp:{phone_port};tcp:{host_port}")
         device.expect_okay("reverse:forward")
-        return int(device.text()) if phone_port == 0 else phone_port
+        if phone_port:
+            return phone_port
+        told = device.text()
+        if not PORT.fullmatch(told):
+            raise Unreachable(f"{name}: expected the number of a port from the phone, got {told[:40]!r}")
+        return int(told)
 
 
 def reversed_ports(server: AdbServer, serial: str, *, name: str = "") -> dict[int, int]:
@@ -174,7 +181,8 @@ def reversed_ports(server: AdbServer, serial: str, *, name: str = "") -> dict[in
         device.ask("reverse:list-forward")  # the one of its family that the phone answers without an OKAY
         lines = [line.split() for line in device.text().splitlines()]
     ends = [line[-2:] for line in lines if len(line) >= 2 and all(end.startswith("tcp:") for end in line[-2:])]
-    return {int(here[4:]): int(there[4:]) for here, there in ends if here[4:].isdigit() and there[4:].isdigit()}
+    plain = [(here[4:], there[4:]) for here, there in ends]
+    return {int(here): int(there) for here, there in plain if PORT.fullmatch(here) and PORT.fullmatch(there)}
 
 
 def unreverse(server: AdbServer, serial: str, phone_port: int, *, name: str = "") -> None:

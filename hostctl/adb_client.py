@@ -33,6 +33,7 @@ FILE_MODE = 0o100644
 LONGEST_REQUEST = 0xFFFF  # its length stands before it as four hexadecimal digits
 EXIT_MARK = b"instability-exit:"
 LENGTH = re.compile(rb"[0-9a-fA-F]{4}")
+STATUS = re.compile(rb"\d{1,3}\s*")
 
 
 class _Incoming(io.RawIOBase):
@@ -98,7 +99,7 @@ class ServerSocket:
         self._socket.close()
 
     def ask(self, request: str) -> None:
-        """Make a request and wait for its OKAY; raises BadInput for one so long that the server would do a part of it."""
+        """Make a request and wait for its OKAY; raises BadInput for one that the server would cut short."""
         encoded = request.encode("utf-8", "surrogateescape")
         if len(encoded) > LONGEST_REQUEST:
             raise BadInput(f"{self.name}: expected a command of at most {LONGEST_REQUEST} bytes, got {len(encoded)}")
@@ -206,7 +207,7 @@ def run_exec(server: ServerSocket, line: str) -> Output:
     server.ask(f"exec:{line}; echo {EXIT_MARK.decode()}$?")
     data = server.receive_rest()
     output, mark, status = data.rpartition(EXIT_MARK)
-    if not mark or not status.strip().isdigit():
+    if not mark or not STATUS.fullmatch(status):
         raise Unreachable(f"{server.name}: the connection broke before the command ended")
     return Output(output, b"", int(status))
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from device_agents.errors import BadInput, CommandFailed, DeviceError, MissingExtra, TimedOut, Unauthorised, Unreachable
-from hostctl.adb_client import EXIT_MARK
+from hostctl.adb_client import EXIT_MARK, STATUS
 from hostctl.adb_streams import with_status, without_status
 from hostctl.bounds import TRANSFER_TIMEOUT_S, check_file, check_output
 from hostctl.transport import Output, Stream
@@ -123,7 +123,7 @@ class AdbShellTransport:
                 data += piece
                 check_output(len(data), name=self.name)
             output, mark, status = bytes(data).rpartition(EXIT_MARK)
-            if not mark or not status.strip().isdigit():
+            if not mark or not STATUS.fullmatch(status):
                 raise ConnectionError("it broke before the command ended")
         return Output(output, b"", int(status))
 

@@ -126,8 +126,8 @@ class Agent:
         """Predict a job of this machine's files on the device: sends what is not there, gives each answer as it comes.
 
         Lines that are no predictions (a library's greeting) are passed over. Raises CommandFailed with the last lines
-        of its standard error if the agent dies, after the predictions that it had made; DeviceError if it leaves some
-        out, answers twice, or says what was not asked; BadInput if a file of the job cannot be read here.
+        of its standard error if the agent dies, or if it answers twice or what was not asked, after the predictions
+        that it had made; DeviceError if it leaves some out; BadInput if a file of the job cannot be read here.
         """
         names = _names_on_device(job)
         self._send_files({name: Path(path) for path, name in names.items()})
@@ -262,7 +262,8 @@ def _answers(
         prediction = checked_answer(values, asked, name=name)
         answered = (prediction.picture, prediction.environment)
         if answered not in left:
-            raise DeviceError(f"{name}: expected one answer to each question, got another for {answered}")
+            # The agent lies, the connection does not: a batch charges it to the agent, and does not ask again.
+            raise CommandFailed(f"{name}: expected one answer to each question, got another for {answered}")
         left.remove(answered)
         yield prediction
 

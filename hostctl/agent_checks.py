@@ -50,13 +50,19 @@ def checked_shot(values: Mapping[str, Any], *, stem: str, device: str) -> tuple[
 def checked_answer(values: dict[str, Any], asked: Asked, *, name: str) -> Prediction:
     """Give an agent's line as a prediction that was asked for; a long reason is cut.
 
-    Raises CommandFailed for a line of another form (another version of the agent), DeviceError for a prediction that
-    was not asked for, or cannot be true.
+    Raises CommandFailed for a line of another form (another version of the agent), and for a prediction that was not
+    asked for, or cannot be true: that is the agent's failure, and no use in asking again.
     """
     if isinstance(values.get("error"), str):
         values = {**values, "error": values["error"][:MOST_TEXT]}
     try:
-        from_dict(Prediction, checked_values(values))
+        one = from_dict(Prediction, checked_values(values))
     except BadInput as problem:
         raise CommandFailed(f"{name}: {problem}") from problem
-    return checked_prediction(values, asked, name=name)
+    answered = (str(one.picture), str(one.environment))
+    if answered not in asked.cells:
+        raise CommandFailed(f"{name}: expected one answer to each question, got another for {answered}")
+    try:
+        return checked_prediction(values, asked, name=name)
+    except DeviceError as problem:
+        raise CommandFailed(str(problem)) from problem

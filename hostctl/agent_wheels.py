@@ -66,7 +66,7 @@ def board_python(found: Mapping[str, Any], *, name: str) -> BoardPython:
             f"{name}: expected a 64-bit system of {' or '.join(OLDEST_GLIBC)}, for which wheels are made, got "
             f"{machine} with {bits} bits; install the 64-bit system, or install the libraries by hand and {system}"
         )
-    glibc = re.fullmatch(r"2\.(\d+)", libc_version)
+    glibc = re.fullmatch(r"2\.(\d{1,3})", libc_version)
     if implementation != "CPython" or libc != "glibc" or glibc is None:
         raise DeviceError(
             f"{name}: expected CPython with glibc 2, got {implementation} with {libc or 'another libc'} "

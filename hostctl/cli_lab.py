@@ -43,7 +43,7 @@ def _run_drift(options: argparse.Namespace) -> int:
     with printing.progress(options) as progress:
         result = drift(options.run, baseline=options.baseline, progress=progress)
     print_result(options, result, drift_text)
-    return 1 if result["signals"] else 0
+    return 1 if result["drifts"] else 0
 
 
 COMMANDS = (

@@ -95,7 +95,7 @@ def clock_offset_s(transport: Transport, *, now: Callable[[], float] = time.time
     started = now()
     text = transport.run(["date", "+%s.%N"], timeout_s=ASK_TIMEOUT_S).text
     ended = now()
-    match = re.match(r"(\d+)(\.\d+)?", text)
+    match = re.match(r"(\d{1,18})(\.\d{1,9})?", text)
     if not match:
         raise DeviceError(f"{getattr(transport, 'name', 'device')}: expected seconds from date, got {text[:40]!r}")
     return float(match[0]) + (0.0 if match[2] else 0.5) - (started + ended) / 2

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 NOTE = "drift"
 SURE = 0.05  # of a trend in any chart of a run, after Holm
 TRIALS = 1000
+MOST_NAMED = 3
+Row = Mapping[str, Any]
 
 
 def drift(folder: Path, *, baseline: int = 0, progress: Progress) -> dict[str, Any]:
@@ -51,13 +53,15 @@ def note_drift(run: Run, *, progress: Progress) -> None:
     lines = golden_lines(run, progress=progress)
     if lines:
         found, _ = judged(lines)
-        run.set_note(NOTE, {name: found[name] for name in ("sentence", "signals", "drifts", "expected_by_chance")})
+        run.set_note(
+            NOTE, {name: found[name] for name in ("sentence", "remark", "signals", "drifts", "expected_by_chance")}
+        )
 
 
 def judged(lines: Sequence[Line], *, baseline: int = 0) -> tuple[dict[str, Any], dict[str, dict[str, Chart]]]:
     """Judge every chart of every device.
 
-    Gives, first, sentence, signals and drifts ("name: measure"), expected_by_chance (charts that would signal),
+    Gives, first, sentence, remark, signals and drifts ("name: measure"), expected_by_chance (charts that would signal),
     and rows: name (device and where it stood), device, measure, photographs, first (mean of the first quarter), change
     (of the last quarter), percent, centre, sigma, rules (fired), trend_p (after Holm over all charts), verdict: "in
     control", "signal" (a rule fired), "drift" (and there is a trend); second, the charts to draw, by name and measure.
@@ -77,7 +81,8 @@ def judged(lines: Sequence[Line], *, baseline: int = 0) -> tuple[dict[str, Any],
     own = [(len(line.minutes), key) for line, key in keys if not drawn[line.name][key].floor]
     chance = sum(_chance(length, min(baseline, length)) for length, _ in own)
     found = {
-        "sentence": _sentence(rows, signals, drifts, chance),
+        "sentence": _sentence(rows, signals, drifts),
+        "remark": _remark(rows, signals, drifts, chance),
         "signals": [f"{row['name']}: {row['measure']}" for row in signals],
         "drifts": [f"{row['name']}: {row['measure']}" for row in drifts],
         "expected_by_chance": round(chance, 2),
@@ -119,26 +124,33 @@ def _row(line: Line, key: str, chart: Chart, p: float) -> dict[str, Any]:
     }
 
 
-def _sentence(
-    rows: Sequence[Mapping[str, Any]],
-    signals: Sequence[Mapping[str, Any]],
-    drifts: Sequence[Mapping[str, Any]],
-    chance: float,
-) -> str:
+def _sentence(rows: Sequence[Row], signals: Sequence[Row], drifts: Sequence[Row]) -> str:
     if not signals:
         return f"No control chart of {len(rows)} signals: nothing drifted"
-    by_chance = f"of {len(rows)} control charts {len(signals)} signal, by chance about {chance:.1f} would"
     if not drifts:
-        named = ", ".join(f"{row['name']} {MEASURES[row['measure']].title}" for row in signals[:3])
-        more = f" and {len(signals) - 3} more" if len(signals) > 3 else ""
-        return f"No steady drift; {by_chance}: {named}{more}"
+        return f"No steady drift, but signals: {_named(signals)}"
     worst = sorted(drifts, key=lambda row: -abs(row["percent"] or 0) / MEASURES[row["measure"]].matters)
-    named = ", ".join(f"{row['name']} {MEASURES[row['measure']].title} {row['percent']:+.1f} %" for row in worst[:3])
-    more = f" and {len(drifts) - 3} more" if len(drifts) > 3 else ""
-    return f"Drift: {named}{more}; {by_chance}. {_cause(drifts, {row['device'] for row in rows})}"
+    return f"Drift: {_named(worst)}"
 
 
-def _cause(drifts: Sequence[Mapping[str, Any]], devices: set[str]) -> str:
+def _named(rows: Sequence[Row]) -> str:
+    more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
+    changes = ["" if row["percent"] is None else f" {row['percent']:+.1f} %" for row in rows]
+    told = [
+        f"{row['name']} {MEASURES[row['measure']].title}{change}" for row, change in zip(rows, changes, strict=True)
+    ]
+    return ", ".join(told[:MOST_NAMED]) + more
+
+
+def _remark(rows: Sequence[Row], signals: Sequence[Row], drifts: Sequence[Row], chance: float) -> str:
+    """What is to be known of the answer: how many charts would signal by chance, and where to look."""
+    if not signals:
+        return ""
+    by_chance = f"Of {len(rows)} control charts {len(signals)} signal; by chance about {chance:.1f} would."
+    return f"{by_chance} {_cause(drifts, {row['device'] for row in rows})}." if drifts else by_chance
+
+
+def _cause(drifts: Sequence[Row], devices: set[str]) -> str:
     """What is likely: all devices alike point to what they share."""
     told = {row["device"] for row in drifts}
     if told == devices and len(devices) > 1:
@@ -164,7 +176,7 @@ def drift_text(found: Mapping[str, Any]) -> str:
         }
         for row in found["rows"]
     ]
-    lines = [table_text(shown), "", found["sentence"], ""]
+    lines = [table_text(shown), "", found["sentence"], found["remark"]]
     fired = sorted({rule for row in found["rows"] for rule in row["rules"]})
     lines += [f"rule {rule}: {RULES[rule]}" for rule in fired]
     return "\n".join([*lines, f"page: {found['page']}"])

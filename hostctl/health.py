@@ -15,6 +15,7 @@ COMMAND_TIMEOUT_S = 10.0
 HOT_BATTERY_C = 38.0
 LOW_BATTERY_PERCENT = 15
 LITTLE_SPACE = 500_000_000
+MOST_DIGITS = 18  # of a number that a phone tells: Python refuses those of thousands, and floats those of hundreds
 CLOCK_TOLERANCE_S = 2.0
 
 
@@ -108,11 +109,11 @@ def _judged(measured: Health) -> Health:
 
 def _number(pattern: str, text: str) -> int | None:
     match = re.search(pattern, text)
-    return int(match[1]) if match else None
+    return int(match[1]) if match and len(match[1]) <= MOST_DIGITS else None
 
 
 def _free_bytes(text: str) -> int | None:
     """Read the fourth column of df's last line, in KiB (`df -k`)."""
     lines = [line.split() for line in text.splitlines()]
-    numbers = [words[3] for words in lines if len(words) >= 6 and words[3].isdigit()]
-    return int(numbers[-1]) * 1024 if numbers else None
+    numbers = [words[3] for words in lines if len(words) >= 6 and words[3].isdecimal()]
+    return int(numbers[-1]) * 1024 if numbers and len(numbers[-1]) <= MOST_DIGITS else None

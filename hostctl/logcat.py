@@ -66,7 +66,7 @@ class Logcat:
         """The last lines, without those from before; phones before Android 7 know no -v epoch: then all of them."""
         clock = self._ask(["date", "+%s"], end).text.strip()
         output = self._ask(["logcat", "-d", "-t", str(LINES), "-v", "epoch"], end)
-        if output.exit_code or not clock.isdigit():
+        if output.exit_code or not re.fullmatch(r"\d{1,18}", clock):
             output = self._ask(["logcat", "-d", "-t", str(LINES), "-v", "time"], end)
             lines = output.stdout.splitlines()[-LINES:] if not output.exit_code else []
             return f"its last {LINES} lines; this phone does not give times that can be compared", lines

@@ -256,7 +256,8 @@ def run_text(result: Mapping[str, Any]) -> str:
         lines += [f"  {step}" for step in result["missing_steps"][:5]]
     lines += [f"  {failure}" for failure in result["failures"][:5]]
     if "drift" in result:
-        lines.append(f"{result['drift']['sentence']}; see `instability drift {result['run']}`")
+        told = result["drift"]
+        lines += [f"{told['sentence']}; see `instability drift {result['run']}`", f"  {told['remark']}"]
     lines.append(f"run     {result['run']}")
     if "report" in result:
         lines.append(f"report  {result['report']}")

@@ -9,7 +9,7 @@ from device_agents.errors import DeviceError
 UNFINISHED = (".pending-", ".trashed-")  # MediaStore's names of files that are being written, or were deleted
 SAME_FORMAT = {"jpeg": "jpg", "heif": "heic"}
 # What stands before the time differs (toybox counts links, the toolbox of Android 5 does not), and so does the time.
-LISTED = re.compile(r"^-\S* (?:.*? )?(\d+) \d{4}-\d\d-\d\d \d\d:\d\d\S*(?: [+-]\d{4})? (.+)$")
+LISTED = re.compile(r"^-\S* (?:.*? )?(\d{1,18}) \d{4}-\d\d-\d\d \d\d:\d\d\S*(?: [+-]\d{4})? (.+)$")
 
 
 def listed_sizes(text: str, *, device: str) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from device_agents.errors import DeviceError
@@ -38,7 +39,7 @@ def vitals(device: Device) -> Vitals:
     except DeviceError as problem:
         return Vitals(problems=(str(problem),))
     text = output.text.strip()
-    if output.exit_code or not text.lstrip("-").isdigit():
+    if output.exit_code or not re.fullmatch(r"-?\d{1,9}", text):
         return Vitals()
     degrees = int(text) / 1000
     hot = f"at {degrees:.0f} C, expected at most {HOT_BOARD_C:.0f}; let it cool"

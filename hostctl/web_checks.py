@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -19,7 +18,9 @@ MOST_PHOTOGRAPH_BYTES = 64 << 20  # a 108-megapixel phone's JPEG passes
 MOST_ANSWER_BYTES = 64 << 10
 MOST_DEPTH, MOST_ENTRIES, MOST_TEXT = 6, 256, 1000
 MOST_LATENCY_MS = 3.6e6
+MOST_NUMBER = 1e300  # JSON's whole numbers may be larger than any float; NaN and infinity are not below it
 SUFFIXES = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "HEIF": "heic"}
+_HALVES = re.compile("[\ud800-\udfff]")  # of pairs, which JSON can hold alone, and neither UTF-8 nor the ledger
 _SHA256 = re.compile("[0-9a-f]{64}")
 _FINGERPRINTS = ("file_sha256", "pixels_sha256", "resized_sha256", "tensor_sha256")
 _INFO_LISTS = ("cameras", "decoders", "fits", "resizers", "scalings", "views")
@@ -141,7 +142,7 @@ def _index(label: str) -> bool:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < MOST_NUMBER
 
 
 def _texts(value: Any) -> bool:
@@ -150,7 +151,7 @@ def _texts(value: Any) -> bool:
 
 def _bounded(value: Any, depth: int) -> bool:
     if isinstance(value, str):
-        return len(value) <= MOST_TEXT
+        return len(value) <= MOST_TEXT and not _HALVES.search(value)
     if isinstance(value, (Mapping, list)):
         parts = [*value.values(), *value] if isinstance(value, Mapping) else value
         return depth > 0 and len(value) <= MOST_ENTRIES and all(_bounded(part, depth - 1) for part in parts)

@@ -13,13 +13,14 @@ from capture import screen
 from capture.encode import encode_png
 from device_agents.records import Picture, Scene, Step
 
-LAYOUT = screen.layout_for(720, 960)
+LAYOUT, SMALL = screen.layout_for(720, 960), screen.layout_for(480, 640)
+Corners = tuple[tuple[float, float], ...]
 Camera = Callable[[np.ndarray, int], np.ndarray]  # the painted frame, float 0..255, and the number of the shot
 
 
-def frame_of(chart: np.ndarray, stimulus: int) -> tuple[np.ndarray, tuple[tuple[float, float], ...]]:
+def frame_of(chart: np.ndarray, stimulus: int, layout: screen.Layout) -> tuple[np.ndarray, Corners]:
     """The frame as painted, float32, and the corners of its scene."""
-    frame = screen.render_frame(chart, stimulus=stimulus, layout=LAYOUT)
+    frame = screen.render_frame(chart, stimulus=stimulus, layout=layout)
     return frame.rgb.astype(np.float32), tuple((float(x), float(y)) for x, y in screen.outer_corners(frame.scene_box))
 
 
@@ -46,6 +47,7 @@ def shoot_all(
     cameras: Mapping[str, Camera],
     *,
     shots: int,
+    layout: screen.Layout = LAYOUT,
     minutes: Sequence[float] = (),
 ) -> None:
     """Plan and take ``shots`` photographs of each scene with each camera; the shot's number counts a scene's shots."""
@@ -54,7 +56,7 @@ def shoot_all(
         for scene, chart in scenes.items():
             order += 1
             steps += [Step(scene, 0, repeat, name, order, order, place) for place, name in enumerate(cameras, 1)]
-            frame, corners = frame_of(chart, order)
+            frame, corners = frame_of(chart, order, layout)
             for name, shoot in cameras.items():
                 data = encode_png(shoot(frame, repeat), level=0)
                 sha256 = hashlib.sha256(data).hexdigest()

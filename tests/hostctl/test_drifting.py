@@ -10,9 +10,11 @@ from device_agents.errors import BadInput
 from device_agents.records import Scene
 from hostctl.drifting import NOTE, drift, drift_text, judged, note_drift
 from hostctl.golden_photographs import MEASURES, Line, measured
-from tests.fakes.seen_charts import camera, frame_of, shoot_all
+from hostctl.printing import run_text
+from hostctl.reporting import summarise
+from tests.fakes.seen_charts import LAYOUT, SMALL, camera, frame_of, shoot_all
 
-SHOTS = 14
+SHOTS = 12
 
 
 def quiet(*_):
@@ -22,7 +24,7 @@ def quiet(*_):
 def golden_run(folder, cameras, shots=SHOTS):
     with Run.create(folder, settings={}, scenes=[Scene("s", "s.png", "0" * 64, ("cup",))]) as run:
         run.add_golden(Scene(GOLDEN, "", "0" * 64, (LABEL,)))
-        shoot_all(run, {GOLDEN: charts.golden()}, cameras, shots=shots)
+        shoot_all(run, {GOLDEN: charts.golden()}, cameras, shots=shots, layout=SMALL)
         note_drift(run, progress=quiet)
     return folder
 
@@ -38,9 +40,10 @@ def test_a_screen_that_dims_slowly_is_seen_by_every_device(tmp_path):
     assert row["percent"] == pytest.approx(wanted, abs=0.1)
     assert row["verdict"] == "drift"
     assert found["sentence"].startswith("Drift: ")
-    assert "All devices drift: look at the screen" in found["sentence"]
+    assert "All devices drift: look at the screen" in found["remark"]
     with Run.open(folder, write=False) as run:
         assert run.note(NOTE)["drifts"] == found["drifts"]
+        assert f"{found['sentence']}; see `instability drift" in run_text(summarise(run))
     html = (folder / "report" / "drift.html").read_text("utf-8")
     assert html.count("<svg ") == 2
     assert "a: look" not in html
@@ -53,7 +56,7 @@ def test_one_camera_whose_balance_changes_is_named_alone(tmp_path):
     )
     assert "b: red-green" in found["drifts"]
     assert not [one for one in found["signals"] if one.startswith("a: ")]
-    assert "Only b: look at that camera" in found["sentence"]
+    assert "Only b: look at that camera" in found["remark"]
 
 
 def test_without_a_change_nothing_signals(tmp_path):
@@ -80,7 +83,7 @@ def test_false_drifts_without_a_change_are_as_rare_as_stated():
 
 
 def test_the_measures_of_a_perfect_photograph():
-    frame, corners = frame_of(charts.golden(), 1)
+    frame, corners = frame_of(charts.golden(), 1, LAYOUT)
     (left, top), (right, bottom) = corners[0], corners[2]
     scene = np.rint(frame[round(top + 0.5) : round(bottom + 0.5), round(left + 0.5) : round(right + 0.5)])
     found = measured(scene.astype(np.uint8))

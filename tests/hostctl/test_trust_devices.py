@@ -1,10 +1,10 @@
 """What a hostile phone or board may say: output and files without end, names, numbers and JSON of all kinds."""
 
 import hashlib
-import json
 import posixpath
 import re
 import socket
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -15,20 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut, Unreachable
-from device_agents.records import Prediction
+from device_agents.errors import BadInput, DeviceError, TimedOut, Unreachable
 from hostctl import adb_client, bounds
+from hostctl.adb import AdbServer
 from hostctl.adb_client import PACKET, SYNC_HEADER, ServerSocket
 from hostctl.adb_shell_transport import AdbShellTransport
-from hostctl.agent import Agent, AgentShutter
-from hostctl.agent_checks import checked_answer, checked_machine, checked_shot
+from hostctl.agent_checks import checked_shot
 from hostctl.collect import _spool_path
 from hostctl.remote_folder import check_plain, listed_sizes
 from hostctl.shutter import RemoteFile
-from hostctl.transport import Output
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, VirtualPhone
-from hostctl.web_checks import Asked, read_answer
 from tests.fakes.ssh_boards import running_sshd, transport_to
 
 FOLDER = "/sdcard/DCIM/Camera"
@@ -221,117 +218,32 @@ def test_odd_names_of_a_shot_are_refused(path):
         checked_shot({"path": path, "size": 3}, stem="shot00", device="board")
 
 
-# JSON.
-
-
-class Said:
-    """A transport whose device answers every command with the same text."""
-
-    name = "board"
-
-    def __init__(self, text):
-        self.text, self.commands = text, []
-
-    def run(self, command, *, timeout_s):
-        self.commands.append(list(command))
-        return Output(b"", b"", 0)
-
-    def stream(self, command, *, timeout_s):
-        yield self.text
-        return Output(b"", b"", 0)
-
-
-def agent(text, tmp_path):
-    (tmp_path / "agent.zip").write_bytes(b"zip")
-    return Agent(Said(text), tmp_path / "agent.zip")
-
-
-HOSTILE = {
-    "brackets": b"[" * 500_000,
-    "braces": b'{"a":' * 150_000,
-    "digits": b'{"runtimes": {}, "cameras": [], "cores": ' + b"9" * 100_000 + b"}",
-    "not utf-8": b'{"a": "\xff\xfe"}',
-    "no object": b"[1, 2]",
-    "nothing": b"",
-    "no runtimes": b'{"cameras": []}',
-    "runtimes of a wrong type": b'{"runtimes": ["litert"], "cameras": []}',
-    "cameras of a wrong type": b'{"runtimes": {}, "cameras": {"rpicam": 1}}',
-    "not a number": b'{"runtimes": {}, "cameras": [], "temperature_c": NaN}',
-    "too much": json.dumps({"runtimes": {}, "cameras": [], "model": "m" * 2000}).encode(),
-    "too many": json.dumps({"runtimes": {}, "cameras": [], "libraries": {str(n): "" for n in range(300)}}).encode(),
-}
-
-
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
-def test_what_an_agent_says_of_its_machine_is_checked(text, tmp_path):
-    with pytest.raises(DeviceError, match=r"^board: "):
-        agent(text + b"\n", tmp_path).info()
-
-
-def test_a_line_of_two_megabytes_ends_the_command(tmp_path):
-    with pytest.raises(DeviceError, match="board: expected lines of at most 1048576 bytes"):
-        agent(b"x" * (2 << 20), tmp_path).info()
-
-
-@pytest.mark.parametrize(
-    "text", [b'{"path": "shot00.jpg", "size": 3}\n' * 9, b'{"path": "shot00.jpg", "size": 3}\n' * 2, b""]
-)
-def test_a_shot_has_a_few_files_of_different_kinds(text, tmp_path):
-    with pytest.raises(DeviceError, match="^board: expected (a photograph|files of different kinds)"):
-        AgentShutter(agent(text, tmp_path)).shoot(timeout_s=5)
-
-
-def test_camera_settings_that_are_no_plain_numbers_are_left_out(tmp_path):
-    huge = "9" * 400
-    line = f'{{"path": "shot00.jpg", "size": 3, "settings": {{"iso": {huge}, "f_number": NaN, "exposure_s": 0.01}}}}\n'
-    (file,) = AgentShutter(agent(line.encode(), tmp_path)).shoot(timeout_s=5)
-    assert file.settings == (("exposure_s", 0.01),)
-
-
-@FEW
-@given(JSON)
-def test_any_json_as_a_machine_is_refused_or_bounded(values):
-    with suppress(DeviceError):
-        found = checked_machine(values, name="board")
-        assert len(json.dumps(found, allow_nan=False)) < 1 << 20
-
-
-ASKED = Asked(frozenset({("p", "e")}), frozenset({"cat", "dog"}), 2)
-GOOD = {"picture": "p", "environment": "e", "labels": ["cat", "dog"], "scores": [0.9, 0.1], "latency_ms": 1.0}
-
-
-@FEW
-@given(st.dictionaries(st.sampled_from([*GOOD, "error", "file_sha256", "tensor_sha256"]), JSON, max_size=4))
-def test_any_json_as_a_prediction_is_refused_or_true_to_its_schema(values):
-    assert checked_answer(GOOD, ASKED, name="board") == Prediction("p", "e", ("cat", "dog"), (0.9, 0.1), 1.0)
-    with suppress(DeviceError):
-        found = checked_answer({**GOOD, **values}, ASKED, name="board")
-        assert (found.picture, found.environment) == ("p", "e")
-        assert set(found.labels) <= {"cat", "dog"}
-        assert all(0 <= score <= 1.000001 for score in found.scores)
-        assert 0 <= found.latency_ms < 1e7
-        assert isinstance(found.error, str)
-        assert len(found.error) <= 1000
-        assert all(re.fullmatch("([0-9a-f]{64})?", one) for one in (found.file_sha256, found.tensor_sha256))
-
-
-def test_a_long_reason_is_cut_and_another_schema_is_the_agents_own_failure():
-    found = checked_answer({"picture": "p", "environment": "e", "error": "x" * 5000}, ASKED, name="board")
-    assert found.error == "x" * 1000
-    with pytest.raises(CommandFailed, match="board: Prediction: unknown keys"):
-        checked_answer({**GOOD, "extra": 1}, ASKED, name="board")
-
-
-@FEW
-@given(st.binary(max_size=200) | JSON.map(lambda values: json.dumps(values).encode()))
-def test_any_bytes_of_a_page_are_refused_or_bounded(data):
-    with suppress(BadInput):
-        assert isinstance(read_answer(data), dict)
-
-
 def test_time_is_bounded_where_a_phone_says_nothing_more():
     with pouring(b"", piece=b"") as port:
         began = time.monotonic()
         with ServerSocket(port, name="phone", limit_s=0.5) as server, pytest.raises(TimedOut):
             adb_client.run_shell_v2(server, hashlib.sha256(b"").hexdigest())
         assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("status", [b"9" * 5000, b"x", b"", b"-1", b"1e3"])
+def test_an_exit_status_is_a_small_number(status):
+    with pouring(b"out" + adb_client.EXIT_MARK + status, piece=b"") as port:
+        with pytest.raises((Unreachable, TimedOut)), ServerSocket(port, name="phone", limit_s=1) as server:
+            adb_client.run_exec(server, "true")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="who listens where is read from /proc")
+def test_our_adb_server_listens_on_this_machine_only_and_its_keys_are_its_users_alone(tmp_path):
+    (tmp_path / "adb").mkdir(mode=0o755)
+    with AdbServer(tmp_path / "adb", usb=False) as server:
+        listening = {}
+        for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+            for line in Path(table).read_text().splitlines()[1:]:
+                address, port = line.split()[1].split(":")
+                if line.split()[3] == "0A" and int(port, 16) == server.port:  # 0A: it listens
+                    listening[address] = table
+        assert list(listening) == ["0100007F"]  # 127.0.0.1
+    assert (tmp_path / "adb").stat().st_mode & 0o777 == 0o700
+    for key in (tmp_path / "adb" / ".android").glob("adbkey"):
+        assert key.stat().st_mode & 0o077 == 0

@@ -207,12 +207,14 @@ def test_there_are_so_many_connections_and_no_more(monkeypatch):
     monkeypatch.setattr(display_http, "MOST_CONNECTIONS", 4)
     with DisplayServer() as server, contextlib.ExitStack() as stack:
         address = (LOOPBACK, server.port)
-        held = [stack.enter_context(socket.create_connection(address)) for _ in range(4)]
-        for connection in held:  # so that each is known to have been taken
-            connection.sendall(b"GET /state HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
-            assert connection.recv(12) == b"HTTP/1.1 401"
-        held = [stack.enter_context(socket.create_connection(address)) for _ in range(4)]
-        assert ended(held[-1])
+        for _ in range(4):
+            stack.enter_context(socket.create_connection(address))
+        end = time.monotonic() + 30
+        while len(server._servers[0]._open) < 4:
+            assert time.monotonic() < end, "connections were not taken"
+            time.sleep(0.01)
+        assert ended(stack.enter_context(socket.create_connection(address)))
+    assert not server._servers[0]._open
 
 
 def status(server, url):

@@ -141,3 +141,18 @@ def _text(node):
 def _line(target):
     names = target.elts if isinstance(target, ast.Tuple) else [target]
     return any(isinstance(name, ast.Name) and name.id in ("line", "what_to_run") for name in names)
+
+
+def test_every_page_that_is_written_forbids_scripts_by_itself():
+    """A report is opened from a disk or a mail, where no server adds a policy."""
+    places = {path.name: path.read_text("utf-8") for path in (ROOT / "analysis/templates").glob("*.html")}
+    policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', places["page.html"])
+    assert policy is not None
+    rules = dict(rule.strip().partition(" ")[::2] for rule in policy[1].split(";"))
+    assert rules["default-src"] == "'none'"
+    assert "script-src" not in rules
+    whole = [name for name, text in places.items() if "<html" in text or "<!doctype" in text.lower()]
+    assert whole == ["page.html"]
+    assert {name for name, text in places.items() if '{% extends "page.html" %}' not in text} <= {
+        "page.html", "card.html", "parts.html",
+    }  # fmt: skip
