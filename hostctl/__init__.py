@@ -20,8 +20,8 @@ stock_camera   the shutter of phones: phone_camera makes it, remote_folder reads
                frees its storage
 phone_setup    from a phone in a hand to its entry in the lab file (phone_waiting, phone_trial, person)
 bounds         how much of a device is taken
-agent          the zipped agent on a device (agent_checks what it may say); agent_environment its libraries there (agent_wheels);
-               predictor what predicts on a device; web_predictor the page as one
+agent          the zipped agent on a device (agent_checks what it may say); agent_environment its libraries there
+               (agent_wheels); predictor what predicts on a device; web_predictor the page as one
 web_device     a browser as a device: web_pages serve its page, web_link holds its jobs, web_wire writes them,
                web_checks what it may say; joining brings phones to it; certificate the authority for https
                (certificate_files)
