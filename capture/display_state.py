@@ -136,7 +136,9 @@ class Display:
         """What keeps the screen from showing anything now, in words for the operator; "" if nothing does."""
         with self._changed:
             screen = self._screen()
-            return f"no screen is connected: open {self.address} on it" if screen is None else refusal(screen) or self._said
+            if screen is None:
+                return f"no screen is connected: open {self.address} on it"
+            return refusal(screen) or self._said
 
     @property
     def begun(self) -> bool:

@@ -140,7 +140,7 @@ def examiners(workers: int, *, limit_s: float = LIMIT_S, memory_bytes: int = MEM
     """Give a function that examines in one of some worker processes and waits; may be called from many threads.
 
     A worker that dies is replaced. A photograph is not to be trusted: one at which two workers die, or that takes one
-    more than ``limit_s`` seconds, is refused like any bad one. ``memory_bytes`` of address space are a worker's (Linux).
+    more than ``limit_s`` seconds, is refused like any bad one. ``memory_bytes`` is a worker's address space (Linux).
     """
     made = _Workers(workers, limit_s, memory_bytes)
     try:

@@ -142,7 +142,7 @@ def _made(name: str, needs: Sequence[str], make: Callable[[Path], None], progres
     if folder.is_dir():
         return folder.absolute()
     if offline():
-        raise DeviceError(f"{name} is made of packages that --offline forbids to fetch; run once where there is a network")
+        raise DeviceError(f"{name}: --offline forbids to fetch what it is made of; run once where there is a network")
     place.mkdir(parents=True, exist_ok=True)
     part = place / f"{folder.name}.{secrets.token_hex(4)}.part"
     progress("executors", 0, 0, f"{name}: making its environment in {place}, once")

@@ -23,7 +23,7 @@ def one_line(text: str) -> str:
 class PlainFormatter(logging.Formatter):
     """A log's formatter that keeps each entry on its own line, whatever words of a device it holds."""
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802, the name is logging's
         """Write an entry without its traceback."""
         return one_line(super().formatMessage(record))
 

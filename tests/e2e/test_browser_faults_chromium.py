@@ -162,7 +162,8 @@ def test_a_page_that_is_closed_in_the_middle_of_a_job(phone, job):
     made.page.close(run_before_unload=True)
     with pytest.raises(DeviceError, match="^pixel: predict failed in the page: the page was closed or loaded again"):
         made.wait(asked)
-    with pytest.raises(Unreachable, match=re.escape(f"pixel: no page is open; open {made.link.address.partition('?')[0]} by its whole link")):
+    address = made.link.address.partition("?")[0]
+    with pytest.raises(Unreachable, match=re.escape(f"pixel: no page is open; open {address} by its whole link")):
         made.wait(made.pool.submit(made.device.info))
 
 
