@@ -47,7 +47,8 @@ Numbers
     pipelines     raw files by one ISP against the devices' own pictures
     diagnosis, looks   which stage of a device is not as it claims, from hashes and from photographs
     decoding_groups, decoding_cause   who decodes alike, and what causes what flips (decoding_plots, decoding_page)
-    control_charts, golden, placing   did a rack drift, and whose is the spread: device, place, order (control_page)
+    golden, control_charts   the golden scene, never counted, and its charts (control_page)
+    placing       shares of device, place and order
     gains         what a training gained on the same items (gain_plots, gain_page)
     tables        all tables of a study, and its summary for JSON
 

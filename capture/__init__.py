@@ -17,5 +17,6 @@ profiles         PROFILES: five virtual cameras, each number with its source
 reexposure       SENSORS: a raw as another exposure or sensor would have recorded it
 drawn_objects    labelled garments, drawn for a study without photographs
 anonymise        place, serials, owners and thumbnails out of a picture's metadata (metadata_tags, heif_items)
+charts           test pictures; optical_scores what a camera does to them
 virtual_camera   what the screen showed, to the files that a device would save
 """

@@ -26,7 +26,8 @@ web_device     a browser as a device: web_pages serve its page, web_link holds i
                web_checks what it may say; joining brings phones to it; certificate the authority for https
                (certificate_files)
 display_tablet a tablet as the screen
-qualifying     is the rack fit to measure (its scores and page); drifting did it change during a run
+qualifying     is the rack fit to measure (its measures, scores, page); drifting did it change during a run
+               (golden_photographs); rotation who stands where
 grid           pictures x environments in parallel; predicting, predicting_on, conditions, designs, probing and
                comparing are the command around it; model_notes keeps what models there were
 batch          pictures on many devices at once: schedule decides, batch_work and batch_rows do, batch_crew and

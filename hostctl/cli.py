@@ -19,6 +19,7 @@ from hostctl import (
     cli_diagnose,
     cli_findings,
     cli_judge,
+    cli_lab,
     cli_mitigate,
     cli_mix,
     cli_models,
@@ -36,6 +37,7 @@ CUT_OFF = 141  # 128 + SIGPIPE
 COMMANDS = (
     *cli_rack.COMMANDS,
     *cli_devices.COMMANDS,
+    *cli_lab.COMMANDS,
     *cli_batch.COMMANDS,
     *cli_pool.COMMANDS,
     *cli_decoding.COMMANDS,
