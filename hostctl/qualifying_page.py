@@ -53,7 +53,10 @@ def headline(found: Mapping[str, Any]) -> str:
 
 def value_text(value: float | None) -> str:
     """Give a score's value with three digits, "-" for none."""
-    return "-" if value is None else f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+    if value is None:
+        return "-"
+    value = 0.0 if abs(value) < 1e-6 else value  # what arithmetic leaves of nothing
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def qualified_text(found: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 
 from analysis.store import Run
 from device_agents.errors import BadInput
-from hostctl import batch_work
+from hostctl import batch_work, ssh, web_predictor
 from hostctl.batch import Request, batch
 from hostctl.web_pages import is_built
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
@@ -32,6 +32,8 @@ OK, PARTLY, TIMEOUT = ("OK", 0), ("PARTIAL", 11), ("TIMEOUT", 12)
 def state(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "state"))
     monkeypatch.setattr(batch_work, "LOOK_S", 0.1)
+    monkeypatch.setattr(ssh, "KEEP_ALIVE_S", 1)
+    monkeypatch.setattr(web_predictor, "PREDICTION_SILENCE_S", 15.0)
 
 
 def write_inputs(folder: Path, *, faults: str = "", page: bool = False, pictures: int = PICTURES) -> dict[str, object]:
