@@ -6,7 +6,7 @@ export INSTABILITY_DATA ?= $(abspath ../shared/data)
 endif
 LOCK := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q
 
-.PHONY: help setup setup-test demo study test fast lint bench coverage sealed frames power bundle lock clean
+.PHONY: help setup setup-test demo study test fast lint bench coverage sealed soak frames power bundle lock clean
 
 help:            ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -40,6 +40,18 @@ coverage: setup-test ## coverage of all intervals and levels of the tests over t
 
 sealed: setup-test ## the study of sealed faults: 200 simulated racks, judged blind by `instability diagnose`
 	@$(BIN)/python -m benchmarks.sealed_faults --racks 200
+
+soak: setup-test ## an hour with eight virtual devices, random faults and kills, audited
+	@$(BIN)/python -m benchmarks.soak
+
+frames: setup-test ## 30,000 stale, torn, blurred and clipped virtual shots, and 5,000 good ones: is a wrong one kept?
+	@$(BIN)/python -m benchmarks.wrong_frames
+
+power: setup-test ## a power loss at every write of a session and a batch
+	@$(BIN)/python -m benchmarks.power_loss
+
+bundle: setup    ## everything for a machine without a network, in BUNDLE=folder (default: bundle)
+	@requirements/bundle.sh $(if $(BUNDLE),$(BUNDLE),bundle)
 
 lock: setup-test ## choose versions anew and write requirements/*.txt
 	@$(BIN)/pip install -q uv

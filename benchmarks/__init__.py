@@ -13,6 +13,8 @@ sealed_faults  racks with hidden faults, told blind by `diagnose` (make sealed; 
 mutations      thousands of damaged files for every decoder, in processes that may crash
 batch          four devices against one, and the controller's overhead, with devices that sleep
 training       a stability step against a plain one, kept features, waiting for data
+soak           eight virtual devices with random faults and kills for an hour, audited (make soak; not part of make
+               bench)
 wrong_frames   30,000 bad virtual shots and 5,000 good ones: is a wrong one kept (make frames; not part of make bench)
 power_loss     a power loss at every write (make power; not part of make bench)
 coverage       coverage of all intervals over simulated studies (`make coverage`, not part of `make bench`)

@@ -32,7 +32,10 @@ SHORT, LONGEST = 12, 2400  # steps of a device in a session that is killed, and 
 SCENES = 60  # that are drawn; a long session shows them several times
 STEP_S = 1.5  # a step's time before one was measured
 STARTING_S = 25.0  # about what a command needs beside its steps
+FIRST = 0.7  # of the time is the first session's, the one whose memory tells most
 KILLS = 2  # of a session that is killed
+UNREACHED = "expected at least one device, none can be reached"
+SAID = 20  # mistakes that are printed
 LIMIT_S = 3600.0  # for one command
 
 
@@ -75,7 +78,7 @@ def soak(
     while (left_s := until_s - time.monotonic()) > 0 or found.sessions < least:
         number, storm = found.sessions, found.sessions % 2 == 1
         fitting = int((0.8 * left_s - STARTING_S) / step_s)
-        steps = SHORT if storm else max(SHORT, min(LONGEST, fitting if number else fitting // 3))
+        steps = SHORT if storm else max(SHORT, min(LONGEST, fitting if number else int(FIRST * fitting)))
         scenes = min(SCENES, steps)
         planned = Planned(
             number,
@@ -121,11 +124,11 @@ def one_session(
             break
     problems = [words for one in commands for words in mistakes_of(one)]
     looked = audit(home / "run", planned, faults=faults, commands=commands)
-    if commands[-1].code in (0, 3):
+    if commands[-1].out:
         told = json.loads(commands[-1].out)["photographs_missing"]
         looked.expect(told == looked.listed, f"{told} photographs missing by its own words, {looked.listed} by the run")
     wrong = [f"session {planned.number}: {problem}" for problem in (*problems, *looked.wrong)]
-    for problem in wrong:
+    for problem in wrong[:SAID]:
         said(f"WRONG {problem}")
     _add(found, commands, looked, wrong)
     if not wrong:
@@ -138,7 +141,8 @@ def mistakes_of(ended: Ended) -> list[str]:
     made = [f"left behind: {words}" for words in ended.left]
     if ended.killed:
         return made
-    if ended.code not in (0, 3):
+    refused = ended.code == 3 and not ended.out  # no device that still owes something could be reached
+    if ended.code not in (0, 3) or (refused and UNREACHED not in ended.errors):
         made.append(f"exit code {ended.code}: {ended.errors.strip()[-300:]}")
     if "Traceback" in ended.errors:
         made.append(f"a traceback: {ended.errors.strip()[-600:]}")
@@ -185,13 +189,15 @@ def told(numbers: dict[str, Any]) -> str:
         f"{numbers['predictions']} predictions, {numbers['unpredicted']} photographs without one, and listed",
         f"controller: at most {numbers['most_mb']:.0f} MB",
     ]
+    if not numbers["slopes"]:
+        lines.append("  no session was long enough to tell whether it grows")
     lines += [
         f"  {one['minutes']:.1f} minutes, {one['photographs']} attempts: {one['mb_h']:+.1f} MB an hour "
         f"({one['low_mb_h']:+.1f} to {one['high_mb_h']:+.1f}), threads {one['threads'][0]:g} to {one['threads'][1]:g}, "
         f"open files {one['files'][0]:g} to {one['files'][1]:g}: {one['verdict']}"
         for one in numbers["slopes"]
     ]
-    return "\n".join([*lines, f"wrong: {len(numbers['wrong'])}", *(f"  {words}" for words in numbers["wrong"])])
+    return "\n".join([*lines, f"wrong: {len(numbers['wrong'])}", *(f"  {words}" for words in numbers["wrong"][:SAID])])
 
 
 def main(words: Sequence[str]) -> int:

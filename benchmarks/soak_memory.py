@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from benchmarks.soak_watch import Look
 
-WARM_SHARE, WARM_S = 0.25, 20.0  # of the photographing, and at least: pools fill, libraries load, caches grow
+# Of the photographing, and at least: the arenas of the C library, one for each of some threads, fill slowly, though
+# what is in use of them stays the same; see docs/reliability-figures.md.
+WARM_SHARE, WARM_S = 0.4, 600.0
 BLOCK_S = 10.0  # looks of so long are one number, their median: neighbours are alike and would seem to say more
 FEWEST = 6  # blocks below which no slope is told
 LIMIT_MB_H = 30.0  # flat: the interval of the slope lies below
@@ -37,15 +39,17 @@ class Slope:
         return "flat" if self.high_mb_h <= LIMIT_MB_H else "too short to tell"
 
 
-def slope_of(looks: Sequence[Look], *, begin_s: float, end_s: float, shot_s: Sequence[float]) -> Slope | None:
+def slope_of(
+    looks: Sequence[Look], *, begin_s: float, end_s: float, shot_s: Sequence[float], warm_s: float = WARM_S
+) -> Slope | None:
     """The slope between two times (seconds since 1970), without the warm-up; None if that is too short.
 
     Theil and Sen's estimate over the medians of blocks, with its distribution-free interval (Sen 1968, through scipy).
-    ``shot_s``: when photographs were taken.
+    ``shot_s``: when photographs were taken; ``warm_s``: the least time that does not count.
     """
     from scipy.stats import theilslopes
 
-    begin_s += max(WARM_S, WARM_SHARE * (end_s - begin_s))
+    begin_s += max(warm_s, WARM_SHARE * (end_s - begin_s))
     warm = [look for look in looks if begin_s <= look.time_s <= end_s]
     blocks: dict[int, list[Look]] = {}
     for look in warm:

@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
@@ -46,12 +47,12 @@ class Ended:
 
 
 def run_command(words: Sequence[object], *, root: Path, kill_after_s: float = 0.0, limit_s: float) -> Ended:
-    """Run `instability WORDS` with its state and temporary files under ``root``; SIGKILL it after so long, 0: not.
+    """Run `instability WORDS` with its state under ``root``; SIGKILL it after so long, 0: not.
 
     A command that takes longer than ``limit_s`` is killed too, and its code is -9 though nobody asked for that.
     """
-    environment = {**os.environ, "XDG_DATA_HOME": str(root / "state"), "TMPDIR": str(root / "tmp"), MARK: str(root)}
-    (root / "tmp").mkdir(exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix="soak-"))  # short: Chromium has a socket there
+    environment = {**os.environ, "XDG_DATA_HOME": str(root / "state"), "TMPDIR": str(temporary), MARK: str(root)}
     begin_s, over, looks = time.time(), threading.Event(), list[Look]()
     with (root / "out").open("wb") as out, (root / "errors").open("wb") as errors:
         child = subprocess.Popen([str(PROGRAM), *map(str, words)], cwd=root, env=environment, stdout=out, stderr=errors)
@@ -70,8 +71,8 @@ def run_command(words: Sequence[object], *, root: Path, kill_after_s: float = 0.
     end_s = time.time()
     out_text, errors_text = ((root / name).read_text("utf-8", "replace") for name in ("out", "errors"))
     left = left_behind(root)
-    files = sorted(path.name for path in (root / "tmp").iterdir() if path.name not in FOREIGN)
-    shutil.rmtree(root / "tmp")
+    files = sorted(path.name for path in temporary.iterdir() if path.name not in FOREIGN)
+    shutil.rmtree(temporary)
     return Ended(child.returncode, begin_s, end_s, killed, out_text, errors_text, looks, left, files)
 
 

@@ -86,6 +86,8 @@ def import_library(name: str) -> Any:
         raise MissingExtra(
             f"runtime '{name}' needs {library.distribution} ({problem}); pip install '{library.install}'"
         ) from problem
+    if hasattr(module, "disable_telemetry_events"):
+        module.disable_telemetry_events()  # ONNX Runtime's; nothing that is measured here is anybody else's business
     if library.provider and library.provider not in module.get_available_providers():
         there = ", ".join(module.get_available_providers())
         raise MissingExtra(

@@ -60,7 +60,7 @@ judging        a page on which a person judges answers; scene_lists words to lab
 licences       what an installation is made of, and under which terms
 repeating      the determinism floor
 feature_maps   what a variant of a model does to its feature maps
-processes      workers that stay
+processes      workers that stay; steady_memory few heaps for many threads
 dashboard      the live page (page_files): progress_board what a session has come to, so_far its result, vitals how
                devices are
 reporting      from a run to its summary and its report; label_names keeps the words for people

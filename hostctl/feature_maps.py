@@ -19,6 +19,7 @@ from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput, pick
 from device_agents.preprocess import to_tensor
 from device_agents.resize import FITS, RESIZERS
+from device_agents.runtime_libraries import import_library
 from device_agents.runtimes import RUNTIMES, runtime_for
 from device_agents.sidecar import Sidecar
 from device_agents.view import VIEWS
@@ -211,8 +212,7 @@ def _tensor(folder_or_file: Path, picture: str, card: Sidecar) -> Array:
 
 
 def _read_onnx(data: bytes, suffix: str, graph: Graph, name: str, tensor: Array) -> Array:
-    import onnxruntime
-
+    onnxruntime = import_library("onnxruntime")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # a cut declares sizes that ceil mode changes
     session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])

@@ -37,6 +37,7 @@ from hostctl.runner import Session, run_session
 from hostctl.same_device import Roll
 from hostctl.session_plan import add_planned, counted_scenes, plan_of, shown_scenes, standing
 from hostctl.space_needed import needed_bytes
+from hostctl.steady_memory import use_few_heaps
 from hostctl.until_width import UntilWidth
 
 VIEW = "rectified-pillow"  # what the model sees of a photograph; the one view that a board without OpenCV has too
@@ -69,6 +70,7 @@ def sit(
     """
     from stability_train.zoo import resolve_model
 
+    use_few_heaps()
     needed = needed_bytes(lab, counted_scenes(lab, len(scenes)))
     check_space(out, needed_bytes=needed, reserve_bytes=lab.session.reserve_mb * 1_000_000)
     chosen = Chosen(*resolve_model(model, progress=partial(progress, "model", 0, 0))) if model else None

@@ -6,7 +6,7 @@ import pytest
 
 from device_agents.errors import BadInput
 from hostctl.lab import parse_lab
-from hostctl.virtual.faults import KINDS, Fault, hitting, mistakes_in, parse_faults, random_faults
+from hostctl.virtual.faults import KINDS, Fault, hitting, mistakes_in, parse_faults, random_faults, tell
 
 
 def lab(faults: list[object], kind: str = "virtual-phone"):
@@ -67,3 +67,10 @@ def test_drawn_faults_follow_from_their_seed() -> None:
     assert len({fault.at_shot for fault in drawn}) == len(drawn)
     with pytest.raises(BadInput, match="unknown fault .*'rain'"):
         random_faults(["rain"], shots=1, rate=1.0, seconds=0, seed="")
+
+
+def test_what_strikes_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="hostctl.virtual.faults"):
+        tell("board", ["no-camera", "truncated"], 3)
+        tell("board", [], 4)
+    assert [one.getMessage() for one in caplog.records] == ["struck board no-camera 3", "struck board truncated 3"]
