@@ -17,6 +17,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,7 +77,8 @@ def judge_all(shots: int, *, seed: int, workers: int, out: Path) -> Iterator[lis
             yield [Judged(*row) for row in json.loads(path.read_text())]
         else:
             missing.append((path, numbers))
-    with ProcessPoolExecutor(workers) as pool:
+    # Fresh processes: a copy of one with threads, as a test's, may wait for ever for a lock that one of them had.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         asked = {pool.submit(judge_block, numbers, seed): path for path, numbers in missing}
         try:
             for future in as_completed(asked):
