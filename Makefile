@@ -24,10 +24,10 @@ study: setup     ## the real thing: 300 scenes or more from SCENES=folder-or-csv
 	@$(BIN)/instability demo --study $(if $(SCENES),--scenes $(SCENES))
 
 test: setup-test lint  ## every check and every test
-	@$(BIN)/python -m pytest -n 2 --dist worksteal
+	@$(BIN)/python -m pytest -n 3 --dist worksteal
 
 fast: setup-test ## the tests that take less than ten seconds each
-	@$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+	@$(BIN)/python -m pytest -n 3 --dist worksteal -m "not slow"
 
 lint: setup-test ## ruff, mypy --strict, the import contract
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -195,7 +195,8 @@ def test_a_host_that_dies_is_unreachable_and_its_device_no_longer_offered(tmp_pa
     assert sorted(pool.offers(client)) == ["left", "right"]
 
 
-def test_a_pool_that_is_not_there_and_a_wrong_address_say_what_to_do():
+def test_a_pool_that_is_not_there_and_a_wrong_address_say_what_to_do(monkeypatch):
+    monkeypatch.setattr(pool, "CONNECT_S", 1.0)
     with pytest.raises(BadInput, match="such as tcp://host:8786"):
         with pool.joined("lab.local"):
             raise AssertionError("that is no address")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from device_agents.errors import BadInput, TimedOut, Unreachable
-from hostctl.transport import LocalTransport, Output, copy_whole
+from hostctl.transport import LocalTransport, Output, Stream, copy_whole
 
 
 def test_a_command_gives_its_streams_and_its_exit_code() -> None:
@@ -44,17 +44,25 @@ def test_a_file_that_is_not_there_leaves_nothing(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def first_line(stream: Stream) -> bytes:
+    """The first line of a stream, which may come in pieces."""
+    line = next(stream)
+    while not line.endswith(b"\n"):
+        line += next(stream)
+    return line
+
+
 def test_output_comes_as_it_is_written_and_the_program_ends_with_its_reader(tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     wait = f"while not pathlib.Path({str(seen)!r}).exists(): time.sleep(0.02)"
     code = f"import os, pathlib, time\nprint(os.getpid(), flush=True)\n{wait}\nprint('end')"
     stream = LocalTransport().stream([sys.executable, "-c", code], timeout_s=60)
-    next(stream)
+    assert first_line(stream)
     seen.touch()
     assert b"".join(stream) == b"end\n"
     seen.unlink()
     stream = LocalTransport().stream([sys.executable, "-c", code], timeout_s=60)
-    process = int(next(stream))
+    process = int(first_line(stream))
     stream.close()
     assert not Path(f"/proc/{process}").exists()
 
