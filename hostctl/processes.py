@@ -56,8 +56,8 @@ def _spread(pool: ProcessPoolExecutor, work: Callable[[Any], Any], jobs: Iterato
     waiting: set[Future[Any]] = {pool.submit(work, job) for job in itertools.islice(jobs, ahead)}
     while waiting:
         done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
-        waiting |= {pool.submit(work, job) for job in itertools.islice(jobs, len(done))}
         for one in done:
+            waiting |= {pool.submit(work, job) for job in itertools.islice(jobs, 1)}
             yield one.result()
 
 

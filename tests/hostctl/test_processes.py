@@ -55,7 +55,7 @@ def test_jobs_are_taken_only_as_they_are_made() -> None:
 
     with processes(2) as spread:
         next(spread(who, jobs(), workers=2))
-        assert len(taken) <= 4 + 4  # four are under way, and as many may have ended before the first was handed over
+        assert len(taken) <= 4 + 2
 
 
 def test_an_error_of_a_job_comes_home() -> None:
