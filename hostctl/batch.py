@@ -19,7 +19,7 @@ from hostctl.batch_rows import Limits, Matrix, Network, Row
 from hostctl.batch_text import write_junit
 from hostctl.batch_work import PATIENCE_S
 from hostctl.file_runs import run_of_files
-from hostctl.lab import read_lab
+from hostctl.lab import Lab, read_lab
 from hostctl.label_names import keep_names
 from hostctl.model_notes import keep_model
 from hostctl.prepared import as_prepared
@@ -59,11 +59,10 @@ def batch(request: Request, *, progress: Progress = silent) -> dict[str, Any]:
     what is in the run already is not made again. Raises BadInput for a wrong request, DeviceError where devices are
     held by another command for longer than ``wait_s``.
     """
-    _check(request)
-    started = time.monotonic()
+    started, lab = time.monotonic(), _checked(request)
     with run_of_files(request.scenes, request.out, name="batch") as run:
         networks = _networks(request, run, progress)
-        with _crew(request, run, progress) as crew:
+        with _crew(request, lab, run, progress) as crew:
             rows = [
                 Row(group, network, tuple(devices), tuple(crew.pools.get(group, devices)), _own(crew, network))
                 for group, devices in crew.shared.items()
@@ -77,7 +76,8 @@ def batch(request: Request, *, progress: Progress = silent) -> dict[str, Any]:
     return {**result, "junit": str(junit)}
 
 
-def _check(request: Request) -> None:
+def _checked(request: Request) -> Lab | None:
+    """The lab of a request, None for a pool's; raises BadInput before a run is made for a wrong one."""
     for what, value in (("--retries", request.retries), ("--wait", request.wait_s), ("--patience", request.patience_s)):
         if value < 0:
             raise BadInput(f"{what}: expected 0 or more, got {value:g}")
@@ -85,16 +85,18 @@ def _check(request: Request) -> None:
         raise BadInput(f"--shard-timeout: expected seconds, or 0 for no limit, got {request.shard_timeout_s:g}")
     if (request.lab is None) != bool(request.pool):
         raise BadInput("expected --lab FILE or --pool ADDRESS, one of them")
-    if request.lab:  # before a run is made for it
-        lab_groups(read_lab(request.lab), request.devices)
+    lab = read_lab(request.lab) if request.lab else None
+    if lab:
+        lab_groups(lab, request.devices)
+    return lab
 
 
-def _crew(request: Request, run: Run, progress: Progress) -> AbstractContextManager[Crew]:
+def _crew(request: Request, lab: Lab | None, run: Run, progress: Progress) -> AbstractContextManager[Crew]:
     """Who does the work: devices of the lab, or of the pool."""
     given: dict[str, Any] = {"run": run, "wait_s": request.wait_s, "progress": progress}
-    if request.lab is None:
+    if lab is None:
         return crew_of_pool(request.pool, request.devices, security=request.security, **given)
-    return crew_of_lab(read_lab(request.lab), request.devices, **given)
+    return crew_of_lab(lab, request.devices, **given)
 
 
 def _networks(request: Request, run: Run, progress: Progress) -> list[Network]:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from flask import Blueprint
 
-FILES = {"page": ("", "index.html", "text/html"), "script": ("page.js", "page.js", "text/javascript")}
-FILES["style"] = ("page.css", "page.css", "text/css")
+FILES = {
+    "page": ("", "index.html", "text/html"),
+    "script": ("page.js", "page.js", "text/javascript"),
+    "style": ("page.css", "page.css", "text/css"),
+}
 
 
 def add_page_files(pages: Blueprint, folder: Path) -> None:

@@ -235,6 +235,7 @@ def tell(rack: FaultyRack, case: Case) -> None:
         assert found == count if count is not None else found, (words, bad)
     assert bad == [] or case.said, bad
     assert case.out in session.out.get("faulty", ""), session.out
+    assert most < SCENES or "faulty" not in session.out, session.out
     lacking = [] if case.unreached else [one for one in session.missing if one.step.device == "faulty"]
     assert len(lacking) == (0 if case.unreached else SCENES - rack.accepted("faulty"))
     assert all(one.reason for one in lacking)
