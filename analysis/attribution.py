@@ -8,8 +8,8 @@ games): the shares sum to the whole, equal stages get equal shares, and a stage 
 interaction of two stages is Grabisch and Roubens's (1999, Int. J. Game Theory 28) index: positive where they flip
 together what neither flips alone, negative where each flips the same pictures.
 
-This file says which hybrids are needed and does the arithmetic; hostctl/attributing.py computes them. Subsets are
-numbered by their bits: player j is in subset s where s has the bit 1 << j.
+This file says which hybrids are needed and does the arithmetic; hostctl/causes/attributing.py computes them. Subsets
+are numbered by their bits: player j is in subset s where s has the bit 1 << j.
 """
 
 from __future__ import annotations

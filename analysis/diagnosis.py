@@ -1,9 +1,9 @@
 """Which stage of a device's way is not as it claims: decided from proofs (hashes) and from the looks of photographs.
 
-Knows arrays and names only; hostctl/diagnosing.py brings them. A stage of software is deterministic: what it is shows
-in the hash of what it gives, on every picture, so that a single picture that differs is a flake and no fault. A look is
-a matter of degree: a device is told apart from the others where its difference from the median device exceeds what
-faultless racks show, with an interval by scene, and what the devices of this very rack differ by.
+Knows arrays and names only; hostctl/causes/diagnosing.py brings them. A stage of software is deterministic: what it is
+shows in the hash of what it gives, on every picture, so that a single picture that differs is a flake and no fault. A
+look is a matter of degree: a device is told apart from the others where its difference from the median device exceeds
+what faultless racks show, with an interval by scene, and what the devices of this very rack differ by.
 """
 
 from __future__ import annotations

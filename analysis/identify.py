@@ -1,8 +1,8 @@
 """Which of some candidates made these pixels, or none of them: distances, and the rule that decides.
 
-Knows arrays and names only; hostctl/identifying.py makes the candidates. The tolerance lies in a gap that was measured
-on photographs: variants that compute the same thing in other floating point differ in at most 0.9 % of the values,
-always by 1, and any others (fixed point, another filter, another decoder) in 8.8 % or more.
+Knows arrays and names only; hostctl/causes/identifying.py makes the candidates. The tolerance lies in a gap that was
+measured on photographs: variants that compute the same thing in other floating point differ in at most 0.9 % of the
+values, always by 1, and any others (fixed point, another filter, another decoder) in 8.8 % or more.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ from PIL import Image
 
 from device_agents.predict import Job, default_environment
 from device_agents.records import Prediction
-from hostctl.batch_rows import Limits, Matrix, Network, Row
-from hostctl.file_runs import run_of_files
+from hostctl.batches.rows import Limits, Matrix, Network, Row
+from hostctl.pictures.file_runs import run_of_files
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
 INFERENCE_S = 0.020

@@ -22,15 +22,15 @@ from PIL import Image
 
 from capture.scenes import read_scenes
 from hostctl.lab import parse_lab
-from hostctl.sitting import sit
+from hostctl.sessions.sitting import sit
 
 SCENES = 24
 FEW, MANY = 4, 32
-ROOM = 5  # steps until those that wait to be verified are as many as may (hostctl.floor.WAITING), with some to spare
+ROOM = 5  # steps until as many wait to be verified as may (hostctl.sessions.floor.WAITING), with some to spare
 LIMIT_RATIO, LIMIT_MB = 1.5, 400
 DYING, DYING_SCENES = 4, 60
 PARTS = {  # what stands in a child's command line -> its part
-    "hostctl.examine": "verification",
+    "hostctl.sessions.examine": "verification",
     "hostctl.virtual.racked": "simulation",
     "nodaemon": "adb server",
 }

@@ -24,10 +24,10 @@ from device_agents.records import Environment, Scene
 from device_agents.resize import FITS, RESIZERS
 from device_agents.runtimes import RUNTIMES
 from device_agents.sidecar import Sidecar
-from hostctl.conditions import Condition
-from hostctl.designs import factorial, parse_vary
-from hostctl.file_runs import add_files
 from hostctl.grid import SMALLEST_BLOCK, Assignment, predict_run
+from hostctl.pictures.file_runs import add_files
+from hostctl.predictions.conditions import Condition
+from hostctl.predictions.designs import factorial, parse_vary
 from stability_train.zoo import photographs, resolve_model
 
 PHOTOGRAPHS = 200

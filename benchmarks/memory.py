@@ -23,8 +23,8 @@ from analysis.store import Run
 from capture.scenes import read_scenes
 from device_agents.predict import default_environment, hash_file
 from device_agents.records import Scene
-from hostctl.file_runs import add_files
 from hostctl.grid import Assignment, predict_run
+from hostctl.pictures.file_runs import add_files
 from stability_train.zoo import photographs, resolve_model
 
 COUNTS = (200, 2000)

@@ -25,10 +25,10 @@ from analysis.ledger import Ledger
 from analysis.store import Run
 from device_agents.predict import Job, default_environment
 from device_agents.records import Prediction
-from hostctl.batch_rows import Limits, Matrix, Network, Row
-from hostctl.file_runs import run_of_files
+from hostctl.batches.rows import Limits, Matrix, Network, Row
 from hostctl.grid import Assignment, predict_run
 from hostctl.lab import SessionSettings
+from hostctl.pictures.file_runs import run_of_files
 from hostctl.plans import sweep
 from hostctl.runner import Session, run_session
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite

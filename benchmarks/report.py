@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.store import Run
 from device_agents.records import Environment, Picture, Prediction, Scene
-from hostctl.reporting import report_run
+from hostctl.runs.reporting import report_run
 
 SCENES, DEVICES, REPEATS = 1_000, 5, 2
 SIDE_PX = 480

@@ -21,11 +21,11 @@ from benchmarks.sealed_racks import Unit
 from benchmarks.sealed_software import Fault
 from device_agents.predict import Job, JobPicture, predict
 from device_agents.records import Environment, Picture
+from hostctl.causes.explained import Explained
+from hostctl.causes.explaining import explain_flip
+from hostctl.causes.flips import Flip, Side
+from hostctl.causes.ways import Way
 from hostctl.explain import Bench
-from hostctl.explained import Explained
-from hostctl.explaining import explain_flip
-from hostctl.flips import Flip, Side
-from hostctl.ways import Way
 
 if TYPE_CHECKING:
     from benchmarks.sealed_faults import Study

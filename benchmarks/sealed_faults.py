@@ -27,10 +27,10 @@ from benchmarks.sealed_racks import Found, Job, Rack, Unit, draw_racks, draw_sto
 from benchmarks.sealed_software import Fault, faults_by_stage, other_weights
 from device_agents.predict import default_environment, hash_file
 from device_agents.records import Environment
-from hostctl.diagnosing import Kept, diagnose
-from hostctl.parallel import in_parallel
-from hostctl.remade import Models
-from hostctl.reported import WHOLE
+from hostctl.causes.diagnosing import Kept, diagnose
+from hostctl.causes.remade import Models
+from hostctl.causes.reported import WHOLE
+from hostctl.workers.parallel import in_parallel
 
 SEALED, CALIBRATION = (2026, 2027), (11, 12, 13)
 MODEL, VARIANTS = "mobilenet-v2", ("int8", "int8-dynamic")

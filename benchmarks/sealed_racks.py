@@ -19,9 +19,9 @@ from analysis.store import Run
 from benchmarks.sealed_pictures import KINDS, Alteration, Camera, Pool, draw_alteration, shoot
 from benchmarks.sealed_software import Fault, Software, report
 from device_agents.records import Environment, Picture, Prediction
-from hostctl.photographs import Seen, see
-from hostctl.remade import Answer, Maker, Models, PictureFile
-from hostctl.reported import Reported
+from hostctl.causes.photographs import Seen, see
+from hostctl.causes.remade import Answer, Maker, Models, PictureFile
+from hostctl.causes.reported import Reported
 
 HONEST_CAMERAS, ISP_DEVICES, DOUBLES = 8, 26, 20
 DEVICES = (3, 4, 5)

@@ -18,8 +18,8 @@ from device_agents.preprocess import fingerprint, to_tensor
 from device_agents.records import Environment
 from device_agents.resize import FITS, RESIZERS
 from device_agents.view import VIEWS
-from hostctl.remade import Maker, PictureFile, Steps
-from hostctl.reported import Reported
+from hostctl.causes.remade import Maker, PictureFile, Steps
+from hostctl.causes.reported import Reported
 
 Array = NDArray[Any]
 Home = Callable[..., Any]

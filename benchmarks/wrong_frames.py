@@ -1,8 +1,8 @@
 """Are wrong frames accepted? 30,000 stale, torn, blurred and clipped virtual shots, and 5,000 good ones. `make frames`.
 
-Each shot is judged as in a session: its file is written, and hostctl.examine reads it. What counts as bad is fixed in
-benchmarks/wrong_shots.py, by the light and not by what is found. Blocks of shots that are done are kept in the folder
-and not done again, so that it may be stopped and started; a shot is fixed by the seed and its number.
+Each shot is judged as in a session: its file is written, and hostctl.sessions.examine reads it. What counts as bad is
+fixed in benchmarks/wrong_shots.py, by the light and not by what is found. Blocks of shots that are done are kept in the
+folder and not done again, so that it may be stopped and started; a shot is fixed by the seed and its number.
 
     python -m benchmarks.wrong_frames [--shots 35000] [--seed 6] [--workers 2] [--out runs/wrong-frames] [--shot N]
 """
@@ -25,7 +25,7 @@ from analysis.files import write_whole
 from analysis.statistics import clopper_pearson
 from benchmarks.wrong_shots import A_SETTING, draw
 from capture.screen import Limits
-from hostctl.examine import Question, examine
+from hostctl.sessions.examine import Question, examine
 
 SHOTS, SEED = 35_000, 6
 SHOWN = 40  # wrong ones that are listed

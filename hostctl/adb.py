@@ -16,10 +16,10 @@ from pathlib import Path
 from types import TracebackType
 
 from device_agents.errors import DeviceError, MissingExtra, TimedOut, Unauthorised, Unreachable
-from hostctl import adb_client
-from hostctl.adb_client import ServerSocket, host_request
-from hostctl.adb_streams import stream_exec, stream_shell_v2
 from hostctl.transport import Output, Stream
+from hostctl.transports import adb_client
+from hostctl.transports.adb_client import ServerSocket, host_request
+from hostctl.transports.adb_streams import stream_exec, stream_shell_v2
 
 # Becomes the program, and ends it when standard input ends: that pipe's other end dies with its owner, even by SIGKILL.
 GUARDED = 'exec 3<&0; (read -r _ <&3; kill $$ 2>/dev/null) & exec "$0" "$@" 3<&- </dev/null'

@@ -19,11 +19,11 @@ from device_agents.errors import CommandFailed, DeviceError
 from device_agents.predict import Job, hash_file, write_job
 from device_agents.records import Prediction
 from device_agents.sidecar import read_labels
-from hostctl.agent_checks import MOST_FILES, checked_answer, checked_machine, checked_shot
-from hostctl.lines import lines_of
-from hostctl.shutter import RemoteFile
+from hostctl.agents.checks import MOST_FILES, checked_answer, checked_machine, checked_shot
+from hostctl.browsers.checks import Asked
+from hostctl.labs.shutter import RemoteFile
 from hostctl.transport import Output, Transport
-from hostctl.web_checks import Asked
+from hostctl.transports.lines import lines_of
 
 Lines = Generator[bytes, None, Output]
 FOLDER = "instability-agent"  # under the home folder of the user on the device

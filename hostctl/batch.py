@@ -14,17 +14,17 @@ from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.predict import default_environment
 from device_agents.records import Environment
-from hostctl.batch_crew import Crew, crew_of_lab, crew_of_pool, lab_groups
-from hostctl.batch_rows import Limits, Matrix, Network, Row
-from hostctl.batch_text import write_junit
-from hostctl.batch_work import PATIENCE_S
-from hostctl.file_runs import run_of_files
+from hostctl.batches.crew import Crew, crew_of_lab, crew_of_pool, lab_groups
+from hostctl.batches.rows import Limits, Matrix, Network, Row
+from hostctl.batches.text import write_junit
+from hostctl.batches.work import PATIENCE_S
+from hostctl.browsers.predictor import in_page
 from hostctl.lab import Lab, read_lab
-from hostctl.label_names import keep_names
-from hostctl.model_notes import keep_model
-from hostctl.prepared import as_prepared
+from hostctl.pictures.file_runs import run_of_files
+from hostctl.pictures.prepared import as_prepared
+from hostctl.predictions.label_names import keep_names
+from hostctl.predictions.model_notes import keep_model
 from hostctl.printing import Progress, silent
-from hostctl.web_predictor import in_page
 
 AS_GIVEN = "as given"
 
@@ -101,7 +101,7 @@ def _crew(request: Request, lab: Lab | None, run: Run, progress: Progress) -> Ab
 
 def _networks(request: Request, run: Run, progress: Progress) -> list[Network]:
     """Every model as it is given and in every precision asked for; notes in the run what they are."""
-    from hostctl.model_variants import variants_of_run
+    from hostctl.predictions.model_variants import variants_of_run
     from stability_train.variant_files import asked_names
     from stability_train.zoo import resolve_model
 

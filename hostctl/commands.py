@@ -40,8 +40,8 @@ def run(
     """
     from capture.scenes import read_scenes
     from hostctl.lab import read_lab
-    from hostctl.sitting import sit
-    from hostctl.until_width import UntilWidth
+    from hostctl.sessions.sitting import sit
+    from hostctl.sessions.until_width import UntilWidth
 
     if wait_s < 0:
         raise BadInput(f"--wait: expected 0 or more, got {wait_s:g}")
@@ -85,7 +85,7 @@ def predict(
     which cells come out otherwise than on this host, where that has them, and at which stage first. ``calibration`` is
     a folder or CSV of pictures for variants of the model ("precision=int8"; default: the packaged photographs).
     """
-    from hostctl.predicting import Setup, predict_pictures
+    from hostctl.predictions.predicting import Setup, predict_pictures
 
     if (run is None) == (scenes is None):
         raise BadInput(
@@ -116,7 +116,7 @@ def develop(
     (what globs asked for and is absent here) and "failures", one line each. Raises BadInput, or MissingExtra naming all
     programs that were asked for by name and are absent.
     """
-    from hostctl.development import Request, develop_pictures
+    from hostctl.pictures.development import Request, develop_pictures
 
     request = Request(run, scenes, out, tuple(isp), tuple(codec), imported, workers)
     return develop_pictures(request, progress=progress)
@@ -138,8 +138,8 @@ def noise(
     ``pictures`` are one or two files, or with ``run`` names of its pictures. ``vary`` names families or variants, such
     as "decoder" or "resizer=pillow-*": of decoder, resizer, colour, codec and isp; none for all of them.
     """
-    from hostctl.difference_map import difference_map
-    from hostctl.noise_pictures import differences
+    from hostctl.pictures.difference_map import difference_map
+    from hostctl.pictures.noise_pictures import differences
 
     if len(pictures) > 2 or (len(pictures) == 2 and vary):
         raise BadInput("expected one picture, with or without --vary, or two pictures to compare")
@@ -166,7 +166,7 @@ def dataset(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Write labelled pictures out as a data set, decoded, coloured and resized by variants; see write_dataset."""
-    from hostctl.datasets import write_dataset
+    from hostctl.pictures.datasets import write_dataset
 
     made: dict[str, Any] = {"decoder": decoder, "colour": colour, "fit": fit, "resizer": resizer, "size": size}
     return write_dataset(scenes, out=out, layout=layout, labels=labels, workers=workers, progress=progress, **made)
@@ -174,8 +174,8 @@ def dataset(
 
 def devices(lab: Path) -> pd.DataFrame:
     """Check every device of a lab: one row each, with "ok" and what to do about it in "problem"."""
-    from hostctl.inspection import inspect_lab
     from hostctl.lab import read_lab
+    from hostctl.labs.inspection import inspect_lab
 
     return inspect_lab(read_lab(lab))
 
@@ -187,7 +187,7 @@ def show(scenes: Path, *, every_s: float | None = None, host: str = "127.0.0.1",
     """
     from capture.display import DisplayServer
     from capture.scenes import read_scenes
-    from hostctl.showing import show_scenes
+    from hostctl.labs.showing import show_scenes
 
     display = DisplayServer(host=host, port=port)
     show_scenes(read_scenes(scenes), display, every_s=every_s, stdin=sys.stdin, stdout=sys.stdout)
@@ -221,8 +221,8 @@ def vary_model(
     out: Path | None = None,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Make variants of a model (INT8, float16, ceil mode, ...), each checked against it; see hostctl.model_variants."""
-    from hostctl.model_variants import vary_model as vary
+    """Make variants of a model (INT8, ceil mode, ...), each checked against it: hostctl.predictions.model_variants."""
+    from hostctl.predictions.model_variants import vary_model as vary
 
     return vary(model, precision=precision, sidecar=sidecar, calibration=calibration, out=out, progress=progress)
 

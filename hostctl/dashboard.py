@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.store import Run
 from device_agents.records import Scene
-from hostctl.device import Device
 from hostctl.lab import Lab
-from hostctl.lab_display import LabDisplay
-from hostctl.page_files import add_page_files
+from hostctl.labs.device import Device
+from hostctl.labs.display import LabDisplay
 from hostctl.printing import Progress
-from hostctl.progress_board import Board
-from hostctl.so_far import SoFar, told
-from hostctl.vitals import vitals
+from hostctl.sessions.page_files import add_page_files
+from hostctl.sessions.progress_board import Board
+from hostctl.sessions.so_far import SoFar, told
+from hostctl.sessions.vitals import vitals
 
 if TYPE_CHECKING:
     from flask import Blueprint

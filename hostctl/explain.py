@@ -26,9 +26,9 @@ from device_agents.runtimes import RUNTIMES, Classifier, runtime_version
 from device_agents.sidecar import Sidecar, read_labels
 from device_agents.tasks.classification import class_labels, classify
 from device_agents.view import VIEWS
-from hostctl.layers import Half
-from hostctl.parents import beside_of
-from hostctl.ways import SOFTWARE, Way
+from hostctl.causes.layers import Half
+from hostctl.causes.ways import SOFTWARE, Way
+from hostctl.pictures.parents import beside_of
 
 Array = NDArray[Any]
 Models = Mapping[str, tuple[Path, Sidecar]]  # a model file's sha256 -> the file, and how it wants its input
@@ -149,7 +149,7 @@ class Bench:
         return "", float("nan"), []
 
     def half(self, way: Way) -> Half:
-        """Give what hostctl.layers needs of a way: its model file, runtime and input."""
+        """Give what hostctl.causes.layers needs of a way: its model file, runtime and input."""
         tensor = self._prepared(way).tensor
         return Half(self._model(way.environment)[0], way.environment.runtime, way.environment.threads, tensor)
 

@@ -23,14 +23,14 @@ def report(
     ``across`` asks for one more cut, the instability between other conditions than devices; see report_run. ``formats``
     ("md", "json", "junit") are written beside the page.
     """
-    from hostctl.reporting import report_run
+    from hostctl.runs.reporting import report_run
 
     return report_run(run, across=across, item=item, top_n=top_n, formats=formats)
 
 
 def table(run: Path, name: str) -> dict[str, Any]:
-    """Make one of the papers' tables from a run (RUN/report/NAME.html and .csv) and give it; see hostctl.tabling."""
-    from hostctl.tabling import table as make
+    """Make one of the papers' tables from a run (RUN/report/NAME.html and .csv) and give it: hostctl.runs.tabling."""
+    from hostctl.runs.tabling import table as make
 
     return make(run, name)
 
@@ -46,7 +46,7 @@ def check(
     junit: Path | None = None,
 ) -> dict[str, Any]:
     """Hold a run against limits: "verdict", "exit_code" (0 pass, 1 fail, 4 cannot say yet), "gates"; see checking."""
-    from hostctl.checking import Limits, check_run
+    from hostctl.runs.checking import Limits, check_run
 
     limits = Limits(max_instability, max_pair_instability, max_accuracy_drop, base, level)
     return check_run(run, limits, junit=junit)
@@ -55,8 +55,8 @@ def check(
 def compare(
     run_a: Path, run_b: Path, *, margin: float = 0.02, level: float = 0.95, csv: Path | None = None
 ) -> dict[str, Any]:
-    """Say what run B broke and mended against run A; see hostctl.comparing_runs."""
-    from hostctl.comparing_runs import compare_runs
+    """Say what run B broke and mended against run A; see hostctl.runs.comparing_runs."""
+    from hostctl.runs.comparing_runs import compare_runs
 
     return compare_runs(run_a, run_b, margin=margin, level=level, csv=csv)
 
@@ -65,7 +65,7 @@ def plan(
     expect: float, width: float, *, lab: Path | None = None, run: Path | None = None, icc: float | None = None
 ) -> dict[str, Any]:
     """Say how many scenes and repeats an interval of this width needs at this rate, and the hours; see plan_study."""
-    from hostctl.study_plan import plan_study
+    from hostctl.runs.study_plan import plan_study
 
     return plan_study(expect, width, lab=lab, run=run, icc=icc)
 
@@ -82,7 +82,7 @@ def explain(
     progress: Progress = silent,
 ) -> dict[str, Any]:
     """Explain the flips of an item, or all of a run's: a page each, and the stages counted; see explain_run."""
-    from hostctl.explaining import explain_run
+    from hostctl.causes.explaining import explain_run
 
     return explain_run(
         run, item=item, between=between, models=models, out=out, draws=draws, seed=seed, progress=progress
@@ -112,7 +112,7 @@ def attribute(
     is missing is made and stays in the run; more predictions than ``limit`` are refused, and ``dry_run`` only counts.
     Gives "sentence", "instability", "shares", "interactions", "what_if", "pairs" and "cost"; see attribute_run.
     """
-    from hostctl.attributing import Request, attribute_run
+    from hostctl.causes.attributing import Request, attribute_run
 
     words = tuple(conditions)
     request = Request(model, sidecar, runtime, decoder, view, words, limit=limit, dry_run=dry_run, workers=workers)
@@ -134,7 +134,7 @@ def identify(
     pixels: .npy, .png, .json, or the folder of a probe's outputs (``probe``: its probe.json). ``contract`` names a
     folder for the preprocessing contract, which follows the sidecar of ``model`` or else what was found.
     """
-    from hostctl.pixel_files import identify_pixels
+    from hostctl.causes.pixel_files import identify_pixels
     from stability_train.zoo import resolve_model
 
     sidecar = resolve_model(model)[1] if model else None

@@ -19,12 +19,12 @@ from device_agents.errors import BadInput, KitError, MissingExtra, Unreachable
 from device_agents.predict import Job, JobPicture, predict
 from device_agents.records import Environment, Picture, Prediction
 from device_agents.sidecar import Sidecar
-from hostctl.label_names import keep_names
-from hostctl.model_notes import keep_model
-from hostctl.parallel import in_parallel
+from hostctl.predictions.label_names import keep_names
+from hostctl.predictions.model_notes import keep_model
+from hostctl.workers.parallel import in_parallel
 
 if TYPE_CHECKING:
-    from hostctl.predictor import Predictor
+    from hostctl.agents.predictor import Predictor
 
 # Large enough that loading the model costs nothing, small enough to lose little in a kill and to end together.
 BLOCK, SMALLEST_BLOCK = 32, 4

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from device_agents.errors import BadInput
-from hostctl.lab_checks import check_devices, check_golden_and_rotation, noter
+from hostctl.labs.checks import check_devices, check_golden_and_rotation, noter
 
 DEVICE_KINDS = {
     "adb": "a phone over ADB: give 'serial' (USB) or 'address' (host:port)",

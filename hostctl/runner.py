@@ -16,14 +16,14 @@ from typing import Any, Protocol
 from analysis.store import Run
 from capture import screen
 from device_agents.records import Scene, Step
-from hostctl import gates
-from hostctl.attendance import Ask
-from hostctl.collect import Painted
-from hostctl.device import Device
-from hostctl.examine import Examine, examine
-from hostctl.floor import Floor, Outcome
 from hostctl.lab import SessionSettings
-from hostctl.logcat import LOG_MARK
+from hostctl.labs.device import Device
+from hostctl.phones.logcat import LOG_MARK
+from hostctl.sessions import gates
+from hostctl.sessions.attendance import Ask
+from hostctl.sessions.collect import Painted
+from hostctl.sessions.examine import Examine, examine
+from hostctl.sessions.floor import Floor, Outcome
 
 __all__ = ["Event", "Missing", "Outcome", "Screen", "Session", "run_session"]
 

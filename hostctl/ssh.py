@@ -13,10 +13,10 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut, Unauthorised, Unreachable
-from hostctl.bounds import TRANSFER_TIMEOUT_S, check_file, check_output
-from hostctl.host_keys import SSH_PORT, changed_key, new_board, pinned_kinds
-from hostctl.ssh_stream import SshCommand, deadline
 from hostctl.transport import Output, Stream
+from hostctl.transports.bounds import TRANSFER_TIMEOUT_S, check_file, check_output
+from hostctl.transports.host_keys import SSH_PORT, changed_key, new_board, pinned_kinds
+from hostctl.transports.ssh_stream import SshCommand, deadline
 
 if TYPE_CHECKING:
     import asyncssh

@@ -38,9 +38,9 @@ def write_contract(
 ) -> dict[str, Any]:
     """Write contract.json, golden.png and the code into the folder, and give the contract.
 
-    ``identified`` is what identify found of an app (hostctl.identifying.summary); where the app's variants differ from
-    the contract's, "differences" says in which. Raises BadInput for an unknown decoder or colour. A colour round trip,
-    and a resizer or fit that the code does not know, leave "code" empty with the reason.
+    ``identified`` is what identify found of an app (hostctl.causes.identifying.summary); where the app's variants
+    differ from the contract's, "differences" says in which. Raises BadInput for an unknown decoder or colour. A colour
+    round trip, and a resizer or fit that the code does not know, leave "code" empty with the reason.
     """
     pick(DECODERS, decoder, what="decoder")
     picture = golden_picture()

@@ -19,8 +19,8 @@ from capture.display import DisplayServer
 from capture.display_joining import fingerprint
 from device_agents.errors import BadInput
 from device_agents.records import Scene
-from hostctl import certificate_files as files
-from hostctl.certificate import certificate, display_tls
+from hostctl.browsers import certificate_files as files
+from hostctl.browsers.certificate import certificate, display_tls
 
 PATIENCE_S = 30.0
 

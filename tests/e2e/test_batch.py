@@ -11,10 +11,11 @@ from PIL import Image
 
 from analysis.store import Run
 from device_agents.errors import DeviceError
-from hostctl import cli_batch, commands
-from hostctl.holding import FOLDER, held, identity
+from hostctl import commands
+from hostctl.command_line import batch as cli_batch
 from hostctl.lab import read_lab
-from hostctl.laboratory import state_folder
+from hostctl.labs.holding import FOLDER, held, identity
+from hostctl.labs.laboratory import state_folder
 from hostctl.virtual.board import make_key
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 

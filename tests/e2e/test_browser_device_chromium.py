@@ -17,11 +17,11 @@ from device_agents.errors import DeviceError
 from device_agents.predict import Job, JobPicture, default_environment, predict
 from device_agents.preprocess import preprocess
 from device_agents.records import Scene
+from hostctl.browsers.device import WebDevice, browser_environments
+from hostctl.browsers.link import WebLink
+from hostctl.browsers.pages import is_built, web_blueprint
 from hostctl.virtual.browser_phone import PHONE, BrowserPhone
 from hostctl.virtual.browser_screen import BrowserScreen, launch_chromium
-from hostctl.web_device import WebDevice, browser_environments
-from hostctl.web_link import WebLink
-from hostctl.web_pages import is_built, web_blueprint
 from stability_train.zoo import resolve_model
 from tests.fakes.host_thread import HostThread
 

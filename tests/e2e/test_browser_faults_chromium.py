@@ -15,11 +15,11 @@ from capture.display import DisplayServer
 from device_agents.errors import BadInput, DeviceError, TimedOut, Unreachable
 from device_agents.predict import Job, JobPicture
 from device_agents.sidecar import Sidecar
+from hostctl.browsers.device import WebDevice, browser_environments
+from hostctl.browsers.link import WebLink
+from hostctl.browsers.pages import is_built, web_blueprint
 from hostctl.virtual.browser_phone import PHONE
 from hostctl.virtual.browser_screen import find_chromium
-from hostctl.web_device import WebDevice, browser_environments
-from hostctl.web_link import WebLink
-from hostctl.web_pages import is_built, web_blueprint
 from stability_train.zoo import resolve_model
 
 pytestmark = [

@@ -12,15 +12,15 @@ from playwright.sync_api import sync_playwright
 from capture.display import DisplayServer
 from device_agents.decode import DECODERS
 from hostctl.adb import AdbServer
-from hostctl.certificate import certificate, display_tls
-from hostctl.joining import open_on_phone
+from hostctl.browsers.certificate import certificate, display_tls
+from hostctl.browsers.device import WebDevice
+from hostctl.browsers.joining import open_on_phone
+from hostctl.browsers.link import WebLink
+from hostctl.browsers.pages import is_built, web_blueprint
 from hostctl.virtual.browser_phone import BrowserPhone
 from hostctl.virtual.browser_screen import launch_chromium
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, VirtualPhone
-from hostctl.web_device import WebDevice
-from hostctl.web_link import WebLink
-from hostctl.web_pages import is_built, web_blueprint
 
 pytestmark = [
     pytest.mark.slow,

@@ -9,10 +9,10 @@ import pytest
 
 from analysis.store import Run
 from hostctl import commands
+from hostctl.browsers.pages import is_built
 from hostctl.lab import read_lab
-from hostctl.lab_display import LabDisplay
+from hostctl.labs.display import LabDisplay
 from hostctl.virtual.rack import Rack
-from hostctl.web_pages import is_built
 from tests.fakes.command import instability, start, write_lab
 from tests.fakes.photos import packaged
 

@@ -12,10 +12,10 @@ from device_agents.predict import Job, JobPicture, predict
 from device_agents.preprocess import StageFailed, fingerprint, preprocess
 from device_agents.sidecar import Sidecar
 from device_agents.view import VIEWS, rectified_size
+from hostctl.browsers.device import WebDevice, browser_environments
+from hostctl.browsers.link import WebLink
+from hostctl.browsers.pages import is_built, web_blueprint
 from hostctl.virtual.browser_phone import BrowserPhone
-from hostctl.web_device import WebDevice, browser_environments
-from hostctl.web_link import WebLink
-from hostctl.web_pages import is_built, web_blueprint
 from stability_train.zoo import resolve_model
 
 pytestmark = [

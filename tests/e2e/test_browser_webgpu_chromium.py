@@ -13,10 +13,10 @@ from playwright.sync_api import sync_playwright
 from capture.display import DisplayServer
 from device_agents.errors import BadInput
 from device_agents.predict import Job, JobPicture
+from hostctl.browsers.device import RUNTIMES_BY_SUFFIX, WebDevice, browser_environments
+from hostctl.browsers.link import WebLink
+from hostctl.browsers.pages import is_built, web_blueprint
 from hostctl.virtual.browser_screen import find_chromium
-from hostctl.web_device import RUNTIMES_BY_SUFFIX, WebDevice, browser_environments
-from hostctl.web_link import WebLink
-from hostctl.web_pages import is_built, web_blueprint
 from stability_train.zoo import resolve_model
 from tests.fakes.host_thread import HostThread
 

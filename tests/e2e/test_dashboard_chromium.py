@@ -12,10 +12,10 @@ from playwright.sync_api import expect, sync_playwright
 from capture.display import DisplayServer
 from device_agents.records import Step
 from hostctl.dashboard import NAME, Viewers, page_blueprint
-from hostctl.progress_board import Board
 from hostctl.runner import Outcome
+from hostctl.sessions.progress_board import Board
+from hostctl.sessions.vitals import Vitals
 from hostctl.virtual.browser_screen import launch_chromium
-from hostctl.vitals import Vitals
 from tests.fakes.command import PROGRAM, write_lab
 from tests.fakes.photos import packaged
 

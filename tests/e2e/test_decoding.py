@@ -13,11 +13,11 @@ from analysis.store import Run
 from device_agents.decode import DECODERS
 from device_agents.errors import BadInput, DeviceError
 from device_agents.resize import RESIZERS
-from hostctl import cli_decoding
-from hostctl.decoding import Request, decoding
-from hostctl.decoding_pictures import ALL, Coding
-from hostctl.reporting import report_run
-from hostctl.web_pages import is_built
+from hostctl.browsers.pages import is_built
+from hostctl.command_line import decoding as cli_decoding
+from hostctl.decodings.decoding import Request, decoding
+from hostctl.decodings.pictures import ALL, Coding
+from hostctl.runs.reporting import report_run
 from tests.device_agents.tiny_models import SIZE, tiny_sidecar, write_tflite
 
 pytestmark = pytest.mark.slow  # every executor starts a Python for each of its shards
@@ -102,7 +102,7 @@ def test_the_command_names_the_decoder(study, capsys):
 
 
 def test_a_run_that_was_killed_goes_on(study, monkeypatch):
-    from hostctl import decoding_work
+    from hostctl.decodings import work as decoding_work
 
     class Killed(Exception):
         pass

@@ -6,7 +6,8 @@ import zipfile
 import pytest
 
 import hostctl.agent
-from hostctl import cli, cli_diagnose, commands
+from hostctl import cli, commands
+from hostctl.command_line import diagnose as cli_diagnose
 from tests.fakes.photos import packaged
 
 LAB = """

@@ -15,9 +15,11 @@ from PIL import Image
 
 from analysis.store import Run
 from device_agents.errors import BadInput
-from hostctl import batch_work, ssh, web_predictor
+from hostctl import ssh
 from hostctl.batch import Request, batch
-from hostctl.web_pages import is_built
+from hostctl.batches import work as batch_work
+from hostctl.browsers import predictor as web_predictor
+from hostctl.browsers.pages import is_built
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
 PICTURES = 12

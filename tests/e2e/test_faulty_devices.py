@@ -10,10 +10,12 @@ import pandas as pd
 import pytest
 
 from device_agents.predict import default_environment
-from hostctl import adb, attendance, collect, stock_camera
+from hostctl import adb
 from hostctl.adb import AdbServer
 from hostctl.agent import Agent, build_agent_zip
 from hostctl.grid import Assignment, predict_run
+from hostctl.phones import stock_camera
+from hostctl.sessions import attendance, collect
 from hostctl.ssh import SshTransport
 from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key
 from hostctl.virtual.faults import KINDS, Fault

@@ -19,8 +19,8 @@ from analysis.store import Run
 from device_agents.predict import Job, JobPicture, default_environment, write_job
 from device_agents.records import Picture
 from hostctl.agent import MAIN, Agent, build_agent_zip
-from hostctl.comparing import failures
 from hostctl.grid import Assignment, predict_run
+from hostctl.predictions.comparing import failures
 from hostctl.ssh import SshTransport
 from hostctl.virtual.board import VirtualBoard, make_key
 from hostctl.virtual.hosting import serving

@@ -17,8 +17,8 @@ from capture.display import DisplayServer
 from capture.display_joining import AUTHORITY_LABEL
 from capture.screen import Limits, judge, read_proof
 from device_agents.records import Scene
-from hostctl import certificate_files as files
-from hostctl.certificate import certificate, display_tls
+from hostctl.browsers import certificate_files as files
+from hostctl.browsers.certificate import certificate, display_tls
 from hostctl.virtual.browser_screen import BrowserScreen, find_chromium, launch_chromium, screenshot
 
 PATIENCE_S = 60.0
@@ -69,6 +69,7 @@ def chromium(playwright):
 
 def codes_on(page):
     """The codes of a page by the names under them, each read by OpenCV from its place in a screenshot."""
+    page.evaluate("Promise.all([...document.querySelectorAll('#codes img')].map((image) => image.decode()))")
     photo, read = screenshot(page), {}
     for figure in page.locator("#codes figure").all():
         box = figure.locator("img").bounding_box()

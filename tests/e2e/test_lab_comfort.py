@@ -7,7 +7,7 @@ import pytest
 
 from analysis.golden import GOLDEN
 from analysis.store import Run
-from hostctl.cli_lab import COMMANDS
+from hostctl.command_line.lab import COMMANDS
 from tests.fakes.command import instability, write_lab
 from tests.fakes.photos import packaged
 

@@ -19,7 +19,7 @@ from PIL import Image
 from analysis.store import Run
 from device_agents.errors import BadInput, DeviceError, Unreachable
 from device_agents.predict import Job, JobPicture, default_environment, predict
-from hostctl import pool
+from hostctl.batches import pool
 from hostctl.cli import main
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
@@ -27,11 +27,13 @@ pytestmark = pytest.mark.slow
 PATIENCE_S = 120.0
 LAB = '[display]\nscreen = "virtual"\nwidth = 640\nheight = 480\n'
 BOARD = '[[device]]\nname = "{}"\nkind = "virtual-board"\ncamera = "instant"\npredicts = "agent"\n'
-OPEN = "from hostctl.pool_offer import open_pool; open_pool(port=0, said=lambda words: print(words, flush=True))"
+OPEN = (
+    "from hostctl.batches.pool_offer import open_pool; open_pool(port=0, said=lambda words: print(words, flush=True))"
+)
 RUN = "from hostctl.cli import main; raise SystemExit(main())"
 HOLD = """
 import sys, time
-from hostctl import pool
+from hostctl.batches import pool
 with pool.joined(sys.argv[1]) as client, pool.taken(client, [(1, ["left"])], name="the crasher"):
     print("has it", flush=True)
     time.sleep(600)
@@ -170,7 +172,7 @@ def test_a_host_that_dies_is_unreachable_and_its_device_no_longer_offered(tmp_pa
     state = {"XDG_DATA_HOME": str(tmp_path / "state")}
     told = {"lab": str(tmp_path / "lab.toml"), "device": "brief", "scheduler": address, "security": {}}
     child = subprocess.Popen(
-        [sys.executable, "-m", "hostctl.pool_host"],
+        [sys.executable, "-m", "hostctl.batches.pool_host"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.soak import figures, soak, told
 from benchmarks.soak_lab import DEVICES
-from hostctl.web_pages import is_built
+from hostctl.browsers.pages import is_built
 
 
 @pytest.mark.slow

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hostctl import commands
-from hostctl.training import train_run
+from hostctl.trainings.training import train_run
 from tests.fakes.command import write_lab
 from tests.fakes.shot_runs import shot_run
 from tests.fakes.tiny_training import CLASSES, tiny_base

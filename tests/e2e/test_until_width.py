@@ -6,8 +6,8 @@ from analysis.store import Run
 from capture.scenes import read_scenes
 from hostctl.lab import read_lab
 from hostctl.printing import silent
-from hostctl.sitting import sit
-from hostctl.until_width import NOTE, UntilWidth
+from hostctl.sessions.sitting import sit
+from hostctl.sessions.until_width import NOTE, UntilWidth
 from tests.fakes.command import write_lab
 from tests.fakes.photos import packaged
 

@@ -23,11 +23,11 @@ from device_agents.decode import DECODERS
 from device_agents.errors import DeviceError
 from device_agents.records import Scene
 from hostctl.adb import AdbServer, AdbTransport
-from hostctl.device import Device, connect
 from hostctl.lab import DeviceSettings, SessionSettings
+from hostctl.labs.device import Device, connect
+from hostctl.labs.shutter import RemoteFile, Shutter
 from hostctl.plans import sweep
 from hostctl.runner import Session, run_session
-from hostctl.shutter import RemoteFile, Shutter
 from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key
 from hostctl.virtual.fault_proxy import FaultProxy, of_faults
 from hostctl.virtual.faults import Fault

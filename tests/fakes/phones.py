@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from hostctl.adb import AdbServer, AdbTransport, connect
-from hostctl.person import Person
+from hostctl.labs.person import Person
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, PhoneProfile, VirtualPhone
 from hostctl.virtual.phone_profiles import KEY_VOLUME_DOWN, KEY_VOLUME_UP

@@ -19,9 +19,9 @@ from PIL import Image
 from capture import screen
 from device_agents.errors import CommandFailed, TimedOut, Unreachable
 from device_agents.records import Scene
-from hostctl.device import Device
 from hostctl.lab import DeviceSettings
-from hostctl.shutter import RemoteFile
+from hostctl.labs.device import Device
+from hostctl.labs.shutter import RemoteFile
 from hostctl.transport import LocalTransport
 
 LAYOUT = screen.layout_for(480, 640)

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from device_agents.errors import Unreachable
-from hostctl.host_keys import scan_host_key
 from hostctl.ssh import SshTransport
 from hostctl.transport import Output, Stream
+from hostctl.transports.host_keys import scan_host_key
 from hostctl.virtual.board import VirtualBoard, make_key
 from hostctl.virtual.hosting import serving
 

@@ -13,8 +13,8 @@ import pytest
 from device_agents.errors import DeviceError, MissingExtra, TimedOut, Unauthorised, Unreachable
 from hostctl import adb
 from hostctl.adb import AdbServer, AdbTransport, connect, disconnect, reverse
-from hostctl.adb_shell_transport import AdbShellTransport
 from hostctl.transport import Transport
+from hostctl.transports.adb_shell import AdbShellTransport
 from hostctl.virtual.adbd import Link
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import FAULTS, PHONES, VirtualPhone

@@ -21,7 +21,7 @@ from device_agents.predict import Job, predict
 from device_agents.records import Prediction, to_line
 from hostctl import agent as agents
 from hostctl.agent import Agent, AgentShutter, build_agent_zip
-from hostctl.shutter import RemoteFile
+from hostctl.labs.shutter import RemoteFile
 from hostctl.ssh import SshTransport
 from hostctl.transport import LocalTransport, Output, Stream
 from hostctl.virtual.board import VirtualBoard, make_key

@@ -37,7 +37,7 @@ def test_the_examples_parse():
 
 
 def test_help_imports_nothing_heavy():
-    heavy = "numpy pandas cv2 PIL flask asyncssh matplotlib rich tensorflow hostctl.sitting"
+    heavy = "numpy pandas cv2 PIL flask asyncssh matplotlib rich tensorflow hostctl.sessions.sitting"
     code = (
         f"import sys, hostctl.cli; hostctl.cli.make_parser(); print([m for m in {heavy.split()} if m in sys.modules])"
     )

@@ -18,15 +18,15 @@ from device_agents.errors import DeviceError, Unreachable
 from device_agents.records import Step
 from hostctl import dashboard
 from hostctl.dashboard import NAME, Live, Viewers, page_blueprint
-from hostctl.device import Device
 from hostctl.lab import DeviceSettings, SessionSettings, parse_lab
+from hostctl.labs.device import Device
 from hostctl.plans import sweep
-from hostctl.progress_board import Board
-from hostctl.reporting import summarise
 from hostctl.runner import Outcome, Session, run_session
-from hostctl.so_far import SoFar, so_far, told
+from hostctl.runs.reporting import summarise
+from hostctl.sessions.progress_board import Board
+from hostctl.sessions.so_far import SoFar, so_far, told
+from hostctl.sessions.vitals import THERMAL_FILE, Vitals, vitals
 from hostctl.transport import Output
-from hostctl.vitals import THERMAL_FILE, Vitals, vitals
 from tests.fakes.rack import FakeDisplay, FakeShutter, device, scenes
 from tests.fakes.scripted_transport import ScriptedTransport
 

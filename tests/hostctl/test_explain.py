@@ -13,8 +13,8 @@ from device_agents.errors import BadInput
 from device_agents.predict import Job, JobPicture, default_environment, hash_file, predict
 from device_agents.preprocess import StageFailed
 from device_agents.records import Picture, Scene
+from hostctl.causes.ways import Way, hybrid
 from hostctl.explain import Bench
-from hostctl.ways import Way, hybrid
 from tests.device_agents.tiny_models import tiny_sidecar, write_onnx, write_tflite
 
 

@@ -13,9 +13,9 @@ from device_agents.errors import BadInput, DeviceError, Unreachable
 from device_agents.predict import default_environment, predict
 from device_agents.records import Picture, Scene
 from hostctl import grid
-from hostctl.conditions import Condition
-from hostctl.designs import factorial, parse_vary
 from hostctl.grid import Assignment, predict_run
+from hostctl.predictions.conditions import Condition
+from hostctl.predictions.designs import factorial, parse_vary
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
 SIDECAR = tiny_sidecar(labels="")

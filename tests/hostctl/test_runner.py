@@ -11,10 +11,10 @@ from PIL import Image
 import tests.fakes.rack as fakes
 from analysis.store import Run
 from device_agents.errors import BadInput
-from hostctl import attendance, floor, gates, timing
 from hostctl.lab import SessionSettings
 from hostctl.plans import sweep
 from hostctl.runner import Session, run_session
+from hostctl.sessions import attendance, floor, gates, timing
 from tests.fakes.rack import BOX, FakeDisplay, device, scenes
 
 

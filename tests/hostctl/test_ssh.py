@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from device_agents.errors import BadInput, CommandFailed, KitError, TimedOut, Unauthorised, Unreachable
-from hostctl.host_keys import scan_host_key
 from hostctl.ssh import SshTransport
+from hostctl.transports.host_keys import scan_host_key
 from hostctl.virtual.board import BoardFaults, VirtualBoard, make_key
 from hostctl.virtual.hosting import serving
 from tests.fakes.ssh_boards import LIMIT_S, board_of, running_sshd, transport_to

@@ -8,8 +8,8 @@ import pytest
 
 from device_agents.errors import BadInput, CommandFailed, DeviceError, TimedOut, Unreachable
 from hostctl.adb import AdbServer, AdbTransport, connect
-from hostctl.adb_shell_transport import AdbShellTransport
 from hostctl.transport import LocalTransport, Output, Stream, Transport
+from hostctl.transports.adb_shell import AdbShellTransport
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, VirtualPhone
 

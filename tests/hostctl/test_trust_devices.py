@@ -16,14 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_agents.errors import BadInput, DeviceError, TimedOut, Unreachable
-from hostctl import adb_client, bounds
 from hostctl.adb import AdbServer
-from hostctl.adb_client import PACKET, SYNC_HEADER, ServerSocket
-from hostctl.adb_shell_transport import AdbShellTransport
-from hostctl.agent_checks import checked_shot
-from hostctl.collect import _spool_path
-from hostctl.remote_folder import check_plain, listed_sizes
-from hostctl.shutter import RemoteFile
+from hostctl.agents.checks import checked_shot
+from hostctl.labs.shutter import RemoteFile
+from hostctl.phones.remote_folder import check_plain, listed_sizes
+from hostctl.sessions.collect import _spool_path
+from hostctl.transports import adb_client, bounds
+from hostctl.transports.adb_client import PACKET, SYNC_HEADER, ServerSocket
+from hostctl.transports.adb_shell import AdbShellTransport
 from hostctl.virtual.hosting import serving
 from hostctl.virtual.phone import PHONES, VirtualPhone
 from tests.fakes.ssh_boards import running_sshd, transport_to

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from device_agents.errors import BadInput, CommandFailed, DeviceError
 from device_agents.records import Prediction
 from hostctl.agent import Agent, AgentShutter
-from hostctl.agent_checks import checked_answer, checked_machine
-from hostctl.agent_wheels import board_python
-from hostctl.health import health
-from hostctl.remote_folder import listed_sizes
+from hostctl.agents.checks import checked_answer, checked_machine
+from hostctl.agents.wheels import board_python
+from hostctl.browsers.checks import Asked, read_answer
+from hostctl.phones.health import health
+from hostctl.phones.remote_folder import listed_sizes
+from hostctl.sessions.vitals import vitals
 from hostctl.transport import Output
-from hostctl.vitals import vitals
-from hostctl.web_checks import Asked, read_answer
 
 TEXT = st.text(st.characters(), max_size=20)  # with lone halves of pairs
 JSON = st.recursive(

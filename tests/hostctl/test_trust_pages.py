@@ -16,14 +16,15 @@ from capture.display_access import LOOPBACK
 from capture.display_state import Display
 from device_agents.errors import DeviceError, Unreachable
 from device_agents.records import Scene
-from hostctl import dashboard, judging
+from hostctl import dashboard
+from hostctl.browsers.link import WebLink
+from hostctl.browsers.pages import web_blueprint
 from hostctl.dashboard import Viewers, page_blueprint
-from hostctl.judging import Bench, judge_blueprint
 from hostctl.lab import DisplaySettings, parse_lab
-from hostctl.lab_display import LabDisplay
-from hostctl.progress_board import Board
-from hostctl.web_link import WebLink
-from hostctl.web_pages import web_blueprint
+from hostctl.labs.display import LabDisplay
+from hostctl.runs import judging
+from hostctl.runs.judging import Bench, judge_blueprint
+from hostctl.sessions.progress_board import Board
 from tests.hostctl.drawn_runs import draw_run
 
 TOKENS = {"": "screen-token", "web-pixel": "pixel-token", dashboard.NAME: "live-token", judging.NAME: "judge-token"}
@@ -231,7 +232,7 @@ def status(server, url):
 
 def test_what_is_wrong_with_a_display_or_a_page_is_said_without_its_token(tmp_path, dist, monkeypatch, caplog):
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr("hostctl.lab_display.web_blueprint", partial(web_blueprint, dist=dist))
+    monkeypatch.setattr("hostctl.labs.display.web_blueprint", partial(web_blueprint, dist=dist))
     lab = parse_lab({"name": "lab", "device": [{"name": "pixel", "kind": "web", "camera": "canvas"}]}, folder=tmp_path)
     with LabDisplay(lab, folder=tmp_path, port=0) as display:
         said = [display.display.trouble]

@@ -19,8 +19,8 @@ from PIL import Image
 from capture import screen
 from device_agents.decode import DECODERS, MAX_PIXELS
 from device_agents.errors import BadInput, MissingExtra
-from hostctl.examine import Question, examine, examiners
-from hostctl.web_checks import MOST_PHOTOGRAPH_BYTES, SUFFIXES, checked_photograph
+from hostctl.browsers.checks import MOST_PHOTOGRAPH_BYTES, SUFFIXES, checked_photograph
+from hostctl.sessions.examine import Question, examine, examiners
 from tests.fakes.rack import BOX, LAYOUT, picture_of
 
 SIDE = 30_000  # 900 megapixels, 2.7 GB as RGB
@@ -222,7 +222,7 @@ def test_a_photograph_over_which_a_worker_sits_too_long_is_refused_and_the_next_
 
 def test_a_photograph_at_which_workers_die_is_refused(question, monkeypatch):
     """Programs that end at once stand for a decoder that crashes."""
-    monkeypatch.setattr("hostctl.examine.sys.executable", "/bin/false")
+    monkeypatch.setattr("hostctl.sessions.examine.sys.executable", "/bin/false")
     with examiners(1) as ask:
         found = ask(question)
     assert found.reason == "not a whole picture: 2 processes that looked at it died, often for lack of memory"

@@ -16,10 +16,10 @@ from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture, Prediction, Scene, Step
 from device_agents.sidecar import MOST_LABEL_BYTES, read_labels
-from hostctl.reporting import report_run, report_text, summarise
-from hostctl.run_export import export_run
-from hostctl.run_folders import list_runs, migrate_run, prune_run, run_size
-from hostctl.tabling import table
+from hostctl.runs.export import export_run
+from hostctl.runs.folders import list_runs, migrate_run, prune_run, run_size
+from hostctl.runs.reporting import report_run, report_text, summarise
+from hostctl.runs.tabling import table
 from tests.hostctl.drawn_runs import draw_run
 
 SECRET = b"a secret of this user, 32 bytes."

@@ -81,7 +81,7 @@ def test_a_shell_is_given_only_our_own_constant_lines():
 def test_words_become_a_line_only_by_quoting():
     """Where a transport must send one string, shlex makes it: no f-string, + or % beside a word of a command."""
     found = []
-    for path in ("hostctl/adb.py", "hostctl/ssh.py", "hostctl/adb_shell_transport.py"):
+    for path in ("hostctl/adb.py", "hostctl/ssh.py", "hostctl/transports/adb_shell.py"):
         for node in ast.walk(TREES[path]):
             if isinstance(node, ast.Assign) and any(_line(target) for target in node.targets):
                 text = ast.unparse(node.value)

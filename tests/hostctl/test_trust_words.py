@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from device_agents.errors import DeviceError
 from hostctl import cli
-from hostctl.cli_command import Command, print_result
-from hostctl.person import person
+from hostctl.command_line.command import Command, print_result
+from hostctl.labs.person import person
 from hostctl.plain_words import PlainFormatter, one_line, plain
 from hostctl.printing import progress, table_text
 

@@ -177,7 +177,7 @@ def test_the_exported_files_give_keras_answers_on_a_photograph(tmp_path: Path) -
 
 
 def test_a_blurred_variant_is_made_only_when_it_is_named(tmp_path: Path) -> None:
-    from hostctl.conditions import FAMILIES
+    from hostctl.predictions.conditions import FAMILIES
     from stability_train.variant_files import asked_names
     from stability_train.variants import make, plan
     from tests.fakes.tiny_training import tiny_base

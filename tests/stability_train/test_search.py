@@ -40,7 +40,7 @@ SPACE = Space(("two-images", "gaussian"), ("relative-entropy",), (0.1, 1.0))
 CHILD = """
 import sys
 from pathlib import Path
-from hostctl.processes import processes
+from hostctl.workers.processes import processes
 from stability_train.search import Space, attempts_of, baselines, grid_schemes, search
 from tests.fakes.tiny_study import tiny_study
 

@@ -1,0 +1,21 @@
+"""The commands: what each is called, asks for and prints; a file is a group of them, and cli.py puts them together.
+
+batch     The command of batches: batch
+causes    Commands that say where an instability comes from: attribute, explain, identify
+command   What a command of the command line is: its words, its options, and what it does
+decoding  The command of the paper's section 7: decoding
+devices   The command `devices`: check a lab's devices, set up a new phone, make certificates, clear photographs of runs
+diagnose  The command that names faults blind: diagnose
+findings  Commands that say what a run found, and what a study needs: report, plan, check, compare
+judge     Commands about what counts as right: scenes (words to labels by a map), judge (a person says so)
+lab       Commands about the laboratory itself: qualify (is the rack fit to measure), drift (did it change during a run)
+mitigate  The command that puts mitigations side by side: mitigate
+mix       The command of mix training: mix
+models    Commands that run a model: models, predict
+pictures  Commands that make pictures or look at them: develop, variants, noise, dataset
+pool      The command of pools: pool (open, offer, list)
+rack      Commands of the rack and of the main job: demo, run, show
+runs      Commands about what is on the disk: import, runs (list, size, prune, ...), licences
+search    The command that tries many trainings and tells honestly which is best: search
+train     Commands that change a model: train
+"""
