@@ -31,6 +31,7 @@ Numbers
     pixel_differences  differences of pixels, by channel and against edges
     rank_measures, score_distances, latency   what conditions are compared by
     degenerate, alignment   variants left out; 1,000 against 1,001 classes
+    mutant_measures   which measures notice a mutant
     bisect        minimal swaps of stages, and blame against chance
     attribution, attribution_intervals, attribution_answers, attribution_plot   shares of instability by stage
     effective     the default interval: how many independent items clustered ones are worth

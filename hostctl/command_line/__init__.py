@@ -12,6 +12,7 @@ lab       Commands about the laboratory itself: qualify (is the rack fit to meas
 mitigate  The command that puts mitigations side by side: mitigate
 mix       The command of mix training: mix
 models    Commands that run a model: models, predict
+mutants   The command that makes mutants of a model and asks which measures see them: mutants
 pictures  Commands that make pictures or look at them: develop, variants, noise, dataset
 pool      The command of pools: pool (open, offer, list)
 rack      Commands of the rack and of the main job: demo, run, show
