@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.instability import ITEM, Columns, instability, verdict_column
+from analysis.instability import ITEM, Columns, held, instability, verdict_column
 from analysis.statistics import rate_interval
 from analysis.verdicts import VERDICTS, table_verdict_curve
 from device_agents.errors import BadInput
@@ -86,7 +86,7 @@ def confident_flips(
     same with wrong_ (its surest wrong one), and ``sure``, the smaller of the two scores, by which the list is sorted.
     """
     marked = with_stability(table, across=across, item=item)
-    keys = [item] if isinstance(item, str) else list(item)
+    keys = list(held(table, item))
     extra = [name for name in ("category",) if name in marked.columns and name not in keys]
     flips = marked[marked["stability"] == "unstable"].sort_values("score_1", ascending=False, kind="stable")
     sides = []

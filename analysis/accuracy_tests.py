@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.instability import ITEM, Columns, group_codes, verdict_column
+from analysis.instability import ITEM, Columns, group_codes, held, verdict_column
 from analysis.significance import DRAWS, NEAR, sum_distribution
 from analysis.statistics import rate_interval
 from device_agents.errors import BadInput
@@ -120,7 +120,7 @@ def churn(
     churn: the first labels differ (Milani Fard et al. 2016), over items with both labels. broke: right in a, wrong in
     b; mended: the reverse; over items counted in both. Each is a dict of rate, low, high, items.
     """
-    keys = [item] if isinstance(item, str) else list(item)
+    keys = list(held(table, item))
     judged = table.assign(found=verdict_column(table))
     cluster = next((name for name in ("cluster", "scene") if name in table.columns), keys[0])
     wanted = list(dict.fromkeys([*keys, cluster, "label_1", "found"]))
@@ -148,7 +148,7 @@ def _marks(
     table: pd.DataFrame, across: str, item: Columns, top_n: int
 ) -> tuple[NDArray[np.int8], NDArray[np.int64], list[Any]]:
     """Items x conditions: 1 right, 0 wrong, -1 neither or absent; each item's cluster; the conditions' names."""
-    keys = (item,) if isinstance(item, str) else tuple(item)
+    keys = held(table, item)
     codes = group_codes(table, keys)
     columns, names = pd.factorize(table[across], use_na_sentinel=False)
     if len(names) < 2:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.instability import group_codes, verdict_column
+from analysis.instability import group_codes, held, verdict_column
 from analysis.kappa import Coefficient, cohen_kappa, counts, fleiss_kappa, gwet_ac1
 from analysis.statistics import rate_interval
 from device_agents.errors import BadInput
@@ -65,7 +65,7 @@ def appraisals(
     absent = [name for name in (*item, appraiser, trial, "label_1") if name not in table.columns]
     if absent:
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(table.columns)}")
-    found = verdict_column(table)
+    item, found = held(table, item), verdict_column(table)
     accepted = pd.Series(found, dtype=object).map({"right": True, "wrong": False}).astype(object)
     label = table["label_1"].fillna("").astype(object).where(found != "missing", "")
     cluster = table["cluster"] if "cluster" in table.columns else table[item[0]]

@@ -14,17 +14,18 @@ def headline(summary: Mapping[str, Any]) -> str:
     """Give the one sentence that answers: how unstable, how surely (in brackets), across what."""
     found = summary["instability"]
     if found["rate"] is None:
-        return _nothing_to_compare(summary)
-    return (
+        return of_units(_nothing_to_compare(summary), summary)
+    return of_units(
         f"Your model is unstable on {percent(found['rate'])} {interval(found)} of these photographs "
-        f"across these {counted(summary['devices'], noun(summary))}."
+        f"across these {counted(summary['devices'], noun(summary))}.",
+        summary,
     )
 
 
 def remarks(summary: Mapping[str, Any], *, virtual: bool) -> list[str]:
     """Give what must be known to read the answer honestly, the most important first; virtual: simulated devices."""
     told = [VIRTUAL if virtual else "", _meaning(summary), _how_sure(summary), _against_itself(summary), _gaps(summary)]
-    return [one for one in told if one]
+    return [of_units(one, summary) for one in told if one]
 
 
 def percent(share: float | None) -> str:
@@ -42,6 +43,21 @@ def interval(found: Mapping[str, Any]) -> str:
 def noun(summary: Mapping[str, Any]) -> str:
     """Give the word for what a study compares: "device", or "condition" where they are environments."""
     return "condition" if summary.get("compared") == "environment" else "device"
+
+
+def unit(summary: Mapping[str, Any]) -> str:
+    """Give the word for what is right or wrong: "photograph", or "object" where objects of pictures are judged."""
+    return str(summary.get("unit", "photograph"))
+
+
+def of_units(text: str, summary: Mapping[str, Any]) -> str:
+    """Put the study's unit in the place of "photograph"."""
+    name = unit(summary)
+    if name != "object":
+        return text
+    for article in ("A", "a"):
+        text = text.replace(f"{article} photograph", f"{article}n {name}")
+    return text.replace("Photograph", name.capitalize()).replace("photograph", name)
 
 
 def counted(number: int, noun: str) -> str:

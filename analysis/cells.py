@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.parts import FINGERPRINTS, LABELS, SCORES
+from analysis.parts import DETAIL, FINGERPRINTS, LABELS, SCORES
 from analysis.parts import STAGES as PRINTED
 from device_agents.errors import BadInput
 from device_agents.preprocess import NOT_AVAILABLE
@@ -17,23 +17,36 @@ if TYPE_CHECKING:
     import pandas as pd
 
 # What makes a cell besides its picture; the machine and its library's version may differ, that is the question.
-FIELDS = ("model", "model_sha256", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
+FIELDS = (
+    "model",
+    "model_sha256",
+    "decoder",
+    "view",
+    "colour",
+    "fit",
+    "resizer",
+    "scaling",
+    "runtime",
+    "threads",
+    "post",
+)
 SCORED, LACKING, ON_HOST, ON_DEVICE = "scores", "not available", "only on the host", "only on the device"
 STAGES = (*PRINTED, SCORED, LACKING, ON_HOST, ON_DEVICE)
-COLUMNS = ("picture", "environment", *FIELDS, *LABELS, *SCORES, "error", *FINGERPRINTS)  # all that is needed
+COLUMNS = ("picture", "environment", *FIELDS, *LABELS, *SCORES, "error", *FINGERPRINTS)  # all that is needed ...
+DETAILED = (*COLUMNS, DETAIL)  # ... of classification; other tasks answer more than their labels and scores say
 
 
 def first_difference(host: pd.DataFrame, device: pd.DataFrame) -> pd.DataFrame:
     """Compare two machines' predictions cell by cell (a picture and FIELDS); one row a cell that differs.
 
-    host, device: predictions tables with COLUMNS, of one run or of two (a fingerprint's number comes from its hash, so
-    that runs agree in it). Gives the columns picture and FIELDS; stage; host_error,
-    device_error; other_label (the first labels differ); score_change (of the first score, device - host, NaN where one
-    has none). ``stage`` is the first of file, pixels, resized, tensor whose fingerprints differ, a stage that only one
-    machine reached included; "scores" where all are equal and the labels or the scores are not; "not available" where
-    a machine lacks what the cell needs, which is no difference of pixels; "only on the host" or "only on the device"
-    where the other has no such cell. Rows by picture and environment in the host's order. Raises BadInput if a cell
-    stands twice in a table.
+    host, device: predictions tables with COLUMNS, or both DETAILED, of one run or of two (a fingerprint's number comes
+    from its hash, so that runs agree in it). Gives the columns picture and FIELDS; stage; host_error, device_error;
+    other_label (the first labels differ); score_change (of the first score, device - host, NaN where one has none).
+    ``stage`` is the first of file, pixels, resized, tensor whose fingerprints differ, a stage that only one
+    machine reached included; "scores" where all are equal and the labels, scores or details are not; "not available"
+    where a machine lacks what the cell needs, which is no difference of pixels; "only on the host" or "only on the
+    device" where the other has no such cell. Rows by picture and environment in the host's order. Raises BadInput if a
+    cell stands twice in a table.
     """
     import pandas as pd
 
@@ -97,7 +110,8 @@ def _first_stage(
 ) -> npt.NDArray[np.int64]:
     """The number of the first stage of STAGES at which each pair of rows differs; -1 where none does."""
     number = np.full(len(left), -1)
-    for column in (*LABELS, *SCORES):
+    details = [DETAIL] if DETAIL in host.columns and DETAIL in device.columns else []
+    for column in (*LABELS, *SCORES, *details):
         number[_apart(host, device, column, left, right)] = STAGES.index(SCORED)
     for stage in reversed(range(len(FINGERPRINTS))):  # the earliest has the last word
         number[_apart(host, device, FINGERPRINTS[stage], left, right)] = stage

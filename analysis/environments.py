@@ -13,7 +13,7 @@ from analysis.instability import ITEM, group_codes
 
 # The order in which a name tells what differs; model_sha256 and runtime_version are told only where they alone differ.
 FIELDS = (
-    *("isp", "codec", "model", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads"),
+    *("isp", "codec", "model", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "post", "threads"),
     *("model_sha256", "runtime_version"),
 )
 BASE = "base"
@@ -29,7 +29,10 @@ def name_conditions(table: pd.DataFrame) -> pd.Series[str]:
     fields = [name for name in FIELDS if name in table.columns and len(table)]
     codes = group_codes(table, fields)
     firsts = table[fields].iloc[np.unique(codes, return_index=True)[1]].to_dict("records")
-    names = pd.Series([_named(row, firsts[0]) for row in firsts] or [BASE], dtype="str")
+    told = [_named(row, firsts[0]) for row in firsts]
+    # Several variants of a model's file may run in one runtime other than the base's: they are told apart by file.
+    told = [_named(row, firsts[0], whole=told.count(name) > 1) for row, name in zip(firsts, told, strict=True)]
+    names = pd.Series(told or [BASE], dtype="str")
     return pd.Series(names.to_numpy()[codes], index=table.index, dtype="str")
 
 
@@ -68,8 +71,9 @@ def condition_differences(table: pd.DataFrame, *, level: float = 0.95) -> tuple[
     return label_differences(found, level=level), len(counts) - len(kept)
 
 
-def _named(row: Mapping[Any, Any], base: Mapping[Any, Any]) -> str:
+def _named(row: Mapping[Any, Any], base: Mapping[Any, Any], *, whole: bool = False) -> str:
     differ = [str(name) for name in row if row[name] != base[name]]
-    plain = [name for name in differ if name not in ("model_sha256", "runtime_version")]
+    left_out = ("runtime_version",) if whole else ("model_sha256", "runtime_version")
+    plain = [name for name in differ if name not in left_out]
     told = [f"{name}={(str(row[name])[:12] if 'sha' in name else row[name]) or SHOT}" for name in plain or differ]
     return " ".join(told).replace("model_sha256=", "model file ").replace("runtime_version=", "runtime ") or BASE

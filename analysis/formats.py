@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.answer import VIRTUAL, counted, headline, noun, percent, remarks
+from analysis.answer_pictures import Answers
 from analysis.report import Table, frame_table, section_table, study_tables
 from analysis.sections import Section
 from analysis.tables import Study, to_json
@@ -21,7 +22,10 @@ PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 @dataclass(frozen=True)
 class Findings:
-    """All that a report tells: failures is None or a table of what is missing and why; lacking: what has no data."""
+    """All that a report tells: failures is None or a table of what is missing and why; lacking: what has no data.
+
+    answers: boxes or masks to be drawn, None where the task has none.
+    """
 
     title: str
     study: Study
@@ -30,6 +34,7 @@ class Findings:
     failures: pd.DataFrame | None
     names: Mapping[str, str]
     virtual: bool
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ def markdown(found: Findings) -> str:
     for section in found.sections:
         lines += ["", f"## {_plain(section.title)}", "", _plain(section.lead)]
         for told in section.tables:
-            lines += _table(section_table(told, found.names))
+            lines += _table(section_table(told, found.names, found.study.summary))
     lines += ["", "## Tables"]
     for table in study_tables(found.study, found.names):
         lines += _table(table)

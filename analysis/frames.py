@@ -13,11 +13,11 @@ from analysis import judgements
 from analysis.coded import Coded, from_arrow, from_texts, places_in, to_texts
 from analysis.golden import EXCEPT
 from analysis.ledger import Ledger
-from analysis.parts import COLUMNS, FINGERPRINTS, LABELS, SCORES, read_parts
+from analysis.parts import COLUMNS, DETAIL, FINGERPRINTS, LABELS, SCORES, read_parts
 from analysis.schema import column_names
 from analysis.verdicts import VERDICTS, first_verdicts
 from device_agents.errors import BadInput
-from device_agents.records import Environment, Picture
+from device_agents.records import Environment, Picture, Scene
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,7 +38,10 @@ PREDICTION_COLUMNS = (
     *("latency_ms", "error", "verdict"),
     *FINGERPRINTS,
 )
-KNOWN_COLUMNS = tuple(dict.fromkeys((*PREDICTION_COLUMNS, *PICTURE_COLUMNS)))
+# Long texts, the whole truth of a scene and the whole answer: given only where they are asked for.
+TRUTH = "truth"
+TEXTS = (TRUTH, DETAIL)
+KNOWN_COLUMNS = tuple(dict.fromkeys((*PREDICTION_COLUMNS, *PICTURE_COLUMNS, *TEXTS)))
 NUMBERS = (*SCORES, "latency_ms", *FINGERPRINTS)
 TUPLES = ("corners", "labels", "ambiguous")
 KINDS = {"TEXT": "str", "INTEGER": "int64", "REAL": "float64"}
@@ -46,7 +49,7 @@ KINDS = {"TEXT": "str", "INTEGER": "int64", "REAL": "float64"}
 CELLS = {
     **{name: f"p.{name}" for name in column_names(Picture)},
     **{name: f'COALESCE(s."{name}", -1)' for name in STEP_COLUMNS},
-    **{name: f"c.{name}" for name in SCENE_COLUMNS},
+    **{name: f"c.{name}" for name in (*SCENE_COLUMNS, TRUTH)},
 }
 PICTURES = (
     "FROM pictures p JOIN scenes c USING (scene) "
@@ -75,12 +78,13 @@ def pictures_frame(ledger: Ledger, columns: Sequence[str] = PICTURE_COLUMNS) -> 
     """All pictures in the order they were added, one a row, with all columns or some.
 
     Columns: the fields of Picture; stimulus, order and place of its step (-1 where it has none); category, cluster,
-    labels and ambiguous of its scene, as people have judged them since. corners, labels and ambiguous hold tuples. A
-    developed picture has the step of the photograph it was developed from.
+    labels and ambiguous of its scene, as people have judged them since, and if asked for its truth. corners, labels
+    and ambiguous hold tuples. A developed picture has the step of the photograph it was developed from.
     """
     kinds = {field: "INTEGER" for field in ("size", "width", "height", "angle", "repeat", "attempt", *STEP_COLUMNS)}
     kinds |= dict.fromkeys(TUPLES, "TUPLE")
-    query = f"SELECT {', '.join(CELLS[name] for name in columns)} {PICTURES}"
+    cells = CELLS if TRUTH in ledger.columns(Scene) else {**CELLS, TRUTH: "''"}
+    query = f"SELECT {', '.join(cells[name] for name in columns)} {PICTURES}"
     found = frame(ledger.rows(query), {name: kinds.get(name, "TEXT") for name in columns})
     judged = ledger.note(judgements.NOTE) if {"labels", "ambiguous"} & set(columns) else None
     return _judged(found, ledger, judgements.settled(judged)) if judged else found
@@ -106,7 +110,8 @@ def _judged(pictures: pd.DataFrame, ledger: Ledger, verdicts: judgements.Settled
 def environments_frame(ledger: Ledger) -> pd.DataFrame:
     """All environments, one a row: their name and their fields."""
     kinds = {name: "INTEGER" if name == "threads" else "TEXT" for name in ENVIRONMENT_COLUMNS}
-    columns = ", ".join(f'"{name}"' for name in ENVIRONMENT_COLUMNS)
+    stored = ("environment", *ledger.columns(Environment))
+    columns = ", ".join(f'"{name}"' if name in stored else "''" for name in ENVIRONMENT_COLUMNS)
     return frame(ledger.rows(f"SELECT {columns} FROM environments ORDER BY number"), kinds)
 
 
@@ -114,7 +119,8 @@ def predictions_frame(ledger: Ledger, paths: Sequence[Path], columns: Sequence[s
     """Join the parts with their pictures, scenes and environments; the long table, rows by picture and environment.
 
     columns: which to give (default PREDICTION_COLUMNS, in that order); labels and ambiguous hold tuples, absent
-    labels and scores are NaN, fingerprints are int64 with 0 for none. Raises BadInput naming unknown columns.
+    labels and scores are NaN, fingerprints are int64 with 0 for none. truth and detail (tasks.answers; "" for none)
+    are Python strings, equal ones one object. Raises BadInput naming unknown columns.
     """
     import pandas as pd
 
@@ -126,16 +132,19 @@ def predictions_frame(ledger: Ledger, paths: Sequence[Path], columns: Sequence[s
     written: dict[str, Any] = {}
     for name in dict.fromkeys(wanted):
         column = found.pop(name)  # the numbers go when the texts are there
-        written[name] = to_texts(column) if isinstance(column, Coded) else column
+        written[name] = (
+            column if not isinstance(column, Coded) else _shared(column) if name in TEXTS else to_texts(column)
+        )
     return pd.DataFrame(written, columns=wanted, copy=False)
 
 
 def _found(ledger: Ledger, paths: Sequence[Path], wanted: Sequence[str]) -> dict[str, Any]:
     """The wanted columns, rows in the order of the table; those of text as numbers."""
     needed = {*wanted, "picture", "environment"} | ({"label_1", "error"} if "verdict" in wanted else set())
-    table = read_parts(paths, [name for name in COLUMNS if name in needed])
+    table = read_parts(paths, [name for name in (*COLUMNS, DETAIL) if name in needed])
     of_pictures = {*wanted, "picture"} | ({"labels", "ambiguous"} if "verdict" in wanted else set())
-    pictures = pictures_frame(ledger, [name for name in PICTURE_COLUMNS if name in of_pictures])
+    known = (*PICTURE_COLUMNS, TRUTH)
+    pictures = pictures_frame(ledger, [name for name in known if name in of_pictures])
     environments = environments_frame(ledger)
     picture = places_in(pictures["picture"], from_arrow(table.column("picture")))
     environment = places_in(environments["environment"], from_arrow(table.column("environment")))
@@ -148,7 +157,7 @@ def _found(ledger: Ledger, paths: Sequence[Path], wanted: Sequence[str]) -> dict
             column = table.column(name)
             found[name] = from_arrow(column).rows(order) if name not in NUMBERS else column.to_numpy()[order]
     del table, order
-    found |= {name: _spread(pictures[name], picture) for name in PICTURE_COLUMNS if name in wanted}
+    found |= {name: _spread(pictures[name], picture) for name in known if name in wanted}
     found |= {name: _spread(environments[name], environment) for name in ENVIRONMENT_COLUMNS if name in wanted}
     if "verdict" in wanted:
         found["verdict"] = _verdicts(found["label_1"], found["error"], pictures, picture)
@@ -158,6 +167,14 @@ def _found(ledger: Ledger, paths: Sequence[Path], wanted: Sequence[str]) -> dict
 def _spread(column: pd.Series[Any], places: Places) -> Any:
     """Give each row of the table the value that its picture or environment has."""
     return from_texts(column).rows(places) if column.dtype == "str" else column.to_numpy()[places]
+
+
+def _shared(column: Coded) -> Any:
+    """Give each row its long text as the one object that it shares with others; "" where there is none."""
+    import pandas as pd
+
+    names = np.array([*column.names, ""], dtype=object)
+    return pd.Series(names[column.codes], dtype=object)  # as a Series, of which pandas makes no "str"
 
 
 def _verdicts(label: Coded, error: Coded, pictures: pd.DataFrame, picture: Places) -> Coded:

@@ -150,10 +150,10 @@ def _card(
     one_file = len(rows) > 1 and rows["picture"].nunique(dropna=False) == 1
     keep = rows if one_file else pd.concat([rows.head(MOST_DEVICES), *best.values()])
     keep = keep[~keep.index.duplicated()]
-    pictures = {} if one_file else {name: _load(load_picture, name) for name in keep["picture"]}
-    shown = _load(load_scene, str(row["scene"]))
+    pictures = {} if one_file else {name: load_or_none(load_picture, name) for name in keep["picture"]}
+    shown = load_or_none(load_scene, str(row["scene"]))
     if one_file and shown is None:
-        shown = _load(load_picture, first["picture"])
+        shown = load_or_none(load_picture, first["picture"])
     if shown is None and all(one is None for one in pictures.values()):
         one_file, keep = True, rows  # no picture at all, as of an imported table: the answers alone
     return Card(
@@ -191,7 +191,8 @@ def _contrast(right: pd.DataFrame, wrong: pd.DataFrame, pictures: Mapping[str, R
     return Contrast(str(right["device"].iloc[0]), str(wrong["device"].iloc[0]), gain, share_visible(a, b), shown)
 
 
-def _load(load: Loader, name: str) -> RGB | None:
+def load_or_none(load: Loader, name: str) -> RGB | None:
+    """Load a picture by its name; None where it has none or a loader fails with a KitError."""
     try:
         return load(name) if isinstance(name, str) and name else None
     except KitError:  # the card then says that there is no picture; the rest of the report does not depend on it

@@ -19,17 +19,20 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-SETUP = ("model", "model_sha256", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
+POST = "post"
+SETUP = ("model", "model_sha256", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads", POST)
 
 
 def at_home(predictions: pd.DataFrame) -> pd.DataFrame:
     """Give the predictions with the setup's name as their environment, each picture once a setup.
 
     Where a picture was predicted on its own device and on the host too, the device's own prediction stays. The name is
-    16 hexadecimal digits of the sha256 of the setup's fields. Raises BadInput if a column is absent.
+    16 hexadecimal digits of the sha256 of the setup's fields; a table without a post has an empty one everywhere.
+    Raises BadInput if another column is absent.
     """
     import pandas as pd
 
+    predictions = with_post(predictions)
     absent = [name for name in (*SETUP, "machine", "device", "picture") if name not in predictions.columns]
     if absent:
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(predictions.columns)}")
@@ -46,6 +49,11 @@ def at_home(predictions: pd.DataFrame) -> pd.DataFrame:
     return kept[once].sort_index().reset_index(drop=True)
 
 
+def with_post(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a table with the column post, empty where it had none: it came after the others."""
+    return table if POST in table.columns else table.assign(**{POST: ""})
+
+
 def as_agents(table: pd.DataFrame, rows: NDArray[np.bool_] | None = None) -> pd.DataFrame:
     """Give a table with an agent's usual decoder and runtime in the place of a page's, in all rows or those marked."""
     for field, names in IN_PAGES.items():
@@ -59,4 +67,5 @@ def as_agents(table: pd.DataFrame, rows: NDArray[np.bool_] | None = None) -> pd.
 
 
 def _name(row: tuple[object, ...]) -> str:
-    return hashlib.sha256("|".join(map(str, row)).encode()).hexdigest()[:16]
+    told = row if row[-1] else row[:-1]  # setups without a post are called as they were before there were any
+    return hashlib.sha256("|".join(map(str, told)).encode()).hexdigest()[:16]

@@ -23,6 +23,7 @@ Codes = NDArray[np.int64]
 Columns = str | Sequence[str]
 
 ITEM = ("scene", "angle", "repeat")
+OBJECT = "object"  # a column of analysis.task_rows: rows are then objects of pictures, and items are too
 SPARSE = 32
 FIXED = {"repeat": ("scene", "angle", "device"), "angle": ("scene", "repeat", "device")}
 
@@ -106,7 +107,7 @@ def instability(table: pd.DataFrame, *, across: Columns = "device", item: Column
     Raises BadInput for absent columns, for two predictions of the same item and condition (it names the columns in
     which they differ: with several environments one must be chosen or held fixed), and for items of several clusters.
     """
-    keys, conditions = _names(item), _names(across)
+    keys, conditions = held(table, item), _names(across)
     codes, first = _item_codes(table, keys, conditions)
     cells = codes * len(VERDICTS) + _verdict_codes(table, top_n)
     counts = np.bincount(cells, minlength=len(first) * len(VERDICTS)).reshape(-1, len(VERDICTS))
@@ -123,7 +124,7 @@ def disagreement(table: pd.DataFrame, *, across: Columns = "device", item: Colum
 
     Conditions count where there is a label; ambiguous ones do. Instability never exceeds it on the same conditions.
     """
-    keys, conditions = _names(item), _names(across)
+    keys, conditions = held(table, item), _names(across)
     codes, first = _item_codes(table, keys, conditions)
     given = _verdict_codes(table, 1) != VERDICTS.index("missing")
     labels = _factorise(table["label_1"])
@@ -176,7 +177,7 @@ def pairs(
     table: pd.DataFrame, *, across: str = "device", item: Columns = ITEM, top_n: int = 1, level: float = 0.95
 ) -> pd.DataFrame:
     """Compare every two conditions: one row a pair (a before b, in order of appearance) with the columns of ROW."""
-    keys = _names(item)
+    keys = held(table, item)
     codes, first = _item_codes(table, keys, (across,))
     columns, names = pd.factorize(table[across], use_na_sentinel=False)
     matrix = np.full((len(first), len(names)), -1, dtype=np.int8)
@@ -193,6 +194,12 @@ def pairs(
             result = Result(keys, (across,), items.assign(counted=both, unstable=both & (one != two)))
             rows.append({"a": names[a], "b": names[b], **_row(result, level)})
     return pd.DataFrame(rows, columns=["a", "b", *ROW])
+
+
+def held(table: pd.DataFrame, item: Columns) -> tuple[str, ...]:
+    """Give the columns of an item: those named, and the object where the table's rows are objects of a picture."""
+    keys = _names(item)
+    return (*keys, OBJECT) if OBJECT in table.columns and OBJECT not in keys else keys
 
 
 def verdict_column(table: pd.DataFrame, *, top_n: int = 1) -> NDArray[np.object_]:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from analysis.schema import SCHEMA, TABLES, column_names, insert_records, to_record
+from analysis.schema import SCHEMA, TABLES, insert_records, stored_columns, to_record
 from device_agents.errors import BadInput
 from device_agents.records import SCHEMA_VERSION, Scene
 
@@ -105,11 +105,23 @@ class Ledger:
 
     def records(self, kind: type[Record], clause: str = "", values: Sequence[Any] = ()) -> list[Record]:
         """Read records of a kind; clause is what follows FROM, for example "WHERE scene = ? ORDER BY number"."""
-        columns = ", ".join(f'"{name}"' for name in column_names(kind))
-        return [to_record(kind, row) for row in self.rows(f"SELECT {columns} FROM {TABLES[kind]} {clause}", values)]
+        names = self.columns(kind)
+        columns = ", ".join(f'"{name}"' for name in names)
+        query = f"SELECT {columns} FROM {TABLES[kind]} {clause}"
+        return [to_record(kind, row, names) for row in self.rows(query, values)]
+
+    def columns(self, kind: type) -> list[str]:
+        """The fields of a kind of record that this ledger stores: an older one lacks what came later."""
+        with self._guard:
+            return stored_columns(self._connection, kind)
+
+    @property
+    def version(self) -> int:
+        """The schema that the run was made with."""
+        return int(self.rows("PRAGMA user_version")[0][0])
 
     def _check_version(self) -> None:
-        found = self.rows("PRAGMA user_version")[0][0]
+        found = self.version
         if found == 0:
             raise BadInput(f"{self.folder}: expected a run folder, got one whose making was cut short; make it again")
         if found > SCHEMA_VERSION:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.homes import SETUP
+from analysis.homes import POST, SETUP, with_post
 from analysis.instability import group_codes, instability
 from analysis.model_variants import MODEL_FAMILIES, Variants, with_variants
 from analysis.printed_table import records
@@ -28,6 +28,7 @@ FAMILIES = (*(name for name in SETUP if name not in ("model", "model_sha256")), 
 AFTER_TENSOR = (
     "runtime",
     "threads",
+    POST,
     *MODEL_FAMILIES,
 )  # their variants have equal tensors and may still answer differently
 NEEDED = (*ITEM, *SETUP, "environment", "cluster", "verdict", "label_1", "score_1", "latency_ms", "tensor_fingerprint")
@@ -40,7 +41,8 @@ class Subject:
 
     environments: names, the base first. fields: index environment, columns FAMILIES. right: float64 (items,
     environments), 1 right, 0 wrong, NaN not counted. tensors and answers: int64 of the same shape, equal where the
-    tensor or the first label with its score are; 0 where there is none. clusters: object (items,). table: all rows.
+    tensor or the first label with its score (and the detail, in a table that has it) are; 0 where there is none.
+    clusters: object (items,). table: all rows.
     """
 
     model: str
@@ -79,6 +81,7 @@ def subjects(
     in exactly one family, the first of equals. variants: which model files are variants of another, as with_variants
     takes them. Raises BadInput for absent columns.
     """
+    predictions = with_post(predictions)
     absent = [name for name in NEEDED if name not in predictions.columns]
     if absent:
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(predictions.columns)}")
@@ -124,7 +127,8 @@ def _subject(name: str, table: pd.DataFrame, noted: Collection[str]) -> Subject:
     columns = fields.index.get_indexer(pd.Index(table["environment"]))
     shape = (int(items.max(initial=-1)) + 1, len(fields))
     verdict = table["verdict"].to_numpy(dtype=object)
-    answers = group_codes(table, ("label_1", "score_1")) + 1
+    # Boxes may move where the best label and its score stay.
+    answers = group_codes(table, ("label_1", "score_1", *(name for name in ("detail",) if name in table.columns))) + 1
     return Subject(
         model=name,
         environments=tuple(map(str, fields.index)),

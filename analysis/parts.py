@@ -1,8 +1,9 @@
 """Predictions as Parquet parts: one part a finished shard, its name and bytes fixed by its predictions.
 
-A part has the flat columns of PART_SCHEMA, rows ordered by picture and environment. Its fingerprints are numbers into
-the ledger's table, 0 where a stage was not reached; a number is made from the hash itself, so that a part that has to
-be made again after a kill comes out byte for byte the same, whatever was committed in between.
+A part has the flat columns of part_schema, rows ordered by picture and environment; "detail" only where a prediction
+in it has one, so that classification's parts are what they were before there were other tasks. Its fingerprints are
+numbers into the ledger's table, 0 where a stage was not reached; a number is made from the hash itself, so that a part
+that has to be made again after a kill comes out byte for byte the same, whatever was committed in between.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ LABELS = tuple(f"label_{rank}" for rank in range(1, TOP_K + 1))
 SCORES = tuple(f"score_{rank}" for rank in range(1, TOP_K + 1))
 STAGES = ("file", "pixels", "resized", "tensor")
 FINGERPRINTS = tuple(f"{stage}_fingerprint" for stage in STAGES)
+DETAIL = "detail"
 COLUMNS = ("picture", "environment", *LABELS, *SCORES, "latency_ms", "error", *FINGERPRINTS)
 NUMBER_BITS = 63
 SHARD = re.compile("[0-9a-f]{32}")
@@ -83,33 +85,47 @@ def part_bytes(predictions: Sequence[Prediction], numbers: dict[str, int]) -> by
     marks = [fingerprints_of(one) for one in rows]
     for place, name in enumerate(FINGERPRINTS):
         columns[name] = [numbers[mark[place]] if mark[place] else 0 for mark in marks]
-    buffer = BytesIO()
-    table = pyarrow.Table.from_pydict({name: columns[name] for name in COLUMNS}, schema=part_schema())
+    if any(one.detail for one in rows):
+        columns[DETAIL] = [one.detail for one in rows]
+    buffer, schema = BytesIO(), part_schema(detail=DETAIL in columns)
+    table = pyarrow.Table.from_pydict({name: columns[name] for name in schema.names}, schema=schema)
     pyarrow.parquet.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
 
 
-def part_schema() -> pyarrow.Schema:
-    """The columns of a part: names repeat and are dictionary-encoded, scores keep all their bits."""
+def part_schema(*, detail: bool = False) -> pyarrow.Schema:
+    """The columns of a part: names repeat and are dictionary-encoded, scores keep all their bits.
+
+    So are details, which environments share that answer alike; together they may be longer than 2 GB.
+    """
     import pyarrow
 
     name = pyarrow.dictionary(pyarrow.int32(), pyarrow.string())
     types = dict.fromkeys(SCORES, pyarrow.float64()) | {"latency_ms": pyarrow.float64()}
     types |= dict.fromkeys(FINGERPRINTS, pyarrow.int64())
-    return pyarrow.schema([(column, types.get(column, name)) for column in COLUMNS])
+    columns = [(column, types.get(column, name)) for column in COLUMNS]
+    details = [(DETAIL, pyarrow.dictionary(pyarrow.int32(), pyarrow.large_string()))]
+    return pyarrow.schema(columns + details * detail)
 
 
 def read_parts(paths: Sequence[Path], columns: Sequence[str]) -> pyarrow.Table:
-    """Read some columns of parts as one Arrow table with one dictionary a column; raises BadInput naming a bad part."""
+    """Read some columns of parts as one Arrow table with one dictionary a column; raises BadInput naming a bad part.
+
+    Where a part has no details, they are null.
+    """
     import pyarrow
     import pyarrow.parquet
 
-    wanted = pyarrow.schema([part_schema().field(column) for column in columns])
+    wanted = pyarrow.schema([part_schema(detail=True).field(column) for column in columns])
 
     def read(path: Path) -> pyarrow.Table:
         try:
             with pyarrow.parquet.ParquetFile(path) as part:
-                return part.read(columns=list(columns), use_threads=False).select(list(columns)).cast(wanted)
+                there = [name for name in columns if name != DETAIL or DETAIL in part.schema_arrow.names]
+                table = part.read(columns=there, use_threads=False).select(there)
+                if len(there) < len(columns):
+                    table = table.append_column(DETAIL, pyarrow.nulls(len(table), wanted.field(DETAIL).type))
+                return table.select(list(columns)).cast(wanted)
         except (OSError, KeyError, pyarrow.ArrowInvalid) as problem:
             raise BadInput(f"{path}: expected a whole part of predictions, got: {problem}") from problem
 

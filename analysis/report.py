@@ -12,10 +12,11 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.answer import VIRTUAL, headline, interval, noun, percent, remarks
-from analysis.drawing import themed
+from analysis.answer import VIRTUAL, headline, interval, noun, of_units, percent, remarks, unit
+from analysis.answer_pictures import DRAWERS, AnswerCard, Answers, answer_cards
+from analysis.drawing import Plot, themed
 from analysis.files import write_whole
-from analysis.gallery import Loader, cards
+from analysis.gallery import Card, Loader, cards
 from analysis.plots import plots
 from analysis.sections import Section, Told
 from analysis.tables import Study
@@ -30,6 +31,14 @@ CSV_ROWS = 10_000
 ENVIRONMENT = ("environment", "model", "model_sha256", "decoder", "view", "colour", "fit", "resizer", "scaling")
 MACHINE = ("runtime", "runtime_version", "threads", "machine")
 
+PRECISION = {
+    "ap50": "mAP@0.5",
+    "ap": "mAP@0.5:0.95",
+    "ap50_change": "change of mAP@0.5",
+    **{
+        f"{key}_{end}": told for key in ("ap50", "ap", "ap50_change") for end, told in (("low", "from"), ("high", "to"))
+    },
+}
 # Column -> heading and kind; a kind says how a cell is written.
 COLUMNS = {
     "rate": ("instability", "percent"),
@@ -53,6 +62,8 @@ COLUMNS = {
     "wrong_device": ("wrong on", "text"),
     "sure": ("smaller score", "score"),
     "items": ("photographs", "number"),
+    **{key: (told, "precision") for key, told in PRECISION.items()},
+    "changed_rate": ("changed", "percent"),
     "uncounted": ("not compared", "number"),
     "angle": ("angle (°)", "number"),
     "top_n": ("labels shown", "number"),
@@ -135,6 +146,7 @@ def write_report(
     failures: pd.DataFrame | None = None,
     sections: Sequence[Section] = (),
     lacking: Sequence[str] = (),
+    answers: Answers | None = None,
     title: str = "Instability report",
     virtual: bool,
     limit: int = 12,
@@ -144,11 +156,16 @@ def write_report(
     load_picture: picture name -> the scene rectified out of it, uint8 (height, width, 3) sRGB, or None; load_scene:
     scene name -> what was shown. names: label -> words for people. provenance: heading -> a table, a mapping, a list
     or a value. failures: what is missing and why, any columns. sections: what sections.make_sections
-    made; lacking: what it could not make, and why. virtual: whether the devices were simulated; the report
-    then says so. limit: how many scenes are shown side by side. Raises BadInput where the file cannot be written.
+    made; lacking: what it could not make, and why. answers: of a task that answers boxes or masks, drawn in the place
+    of the photographs. virtual: whether the devices were simulated; the report then says so. limit: how many scenes are
+    shown side by side. Raises BadInput where the file cannot be written.
     """
     target = path if path.suffix == ".html" else path / "index.html"
-    shown = cards(study, load_picture=load_picture, load_scene=load_scene, names=names, limit=limit)
+    shown, drawn = list[Card](), list[AnswerCard]()
+    if answers is None:
+        shown = cards(study, load_picture=load_picture, load_scene=load_scene, names=names, limit=limit)
+    else:
+        drawn = answer_cards(study, answers, load_picture=load_picture, load_scene=load_scene, limit=limit)
     page = render_page(
         "report.html",
         title=title,
@@ -157,10 +174,16 @@ def write_report(
         remarks=remarks(study.summary, virtual=False),
         warning=VIRTUAL if virtual else "",
         cards=shown,
+        drawn=drawn,
+        legend=DRAWERS[answers.task].legend if answers is not None else "",
         unstable_scenes=int((study.frames["scenes"]["unstable"] > 0).sum()),
-        plots=plots(study, names=names),
+        plots={name: _of_units(plot, study) for name, plot in plots(study, names=names).items()},
         noun=noun(study.summary),
-        sections=[(one, [section_table(table, names) for table in one.tables]) for one in sections],
+        unit=unit(study.summary),
+        sections=[
+            (one, of_units(one.lead, study.summary), [section_table(told, names, study.summary) for told in one.tables])
+            for one in sections
+        ],
         lacking=lacking,
         tables=study_tables(study, names),
         provenance=_provenance(study, provenance, names),
@@ -183,14 +206,18 @@ def frame_table(
     note: str = "",
     rows: int = SHOWN_ROWS,
     noun: str = "device",
+    unit: str = "photograph",
 ) -> Table:
     """Prepare any DataFrame for the page: headings, written cells of the first rows, and a CSV of all.
 
-    noun: what the study compares, for the headings.
+    noun, unit: what the study compares, and what is right or wrong, for the headings.
     """
     known = [COLUMNS.get(str(column), (str(column).replace("_", " "), "")) for column in frame.columns]
-    kinds = [(heading.replace("device", noun), kind) for heading, kind in known]
-    numeric = [kind in ("percent", "score", "number") or _is_number(frame, at) for at, (_, kind) in enumerate(kinds)]
+    kinds = [(heading.replace("device", noun).replace("photograph", unit), kind) for heading, kind in known]
+    numeric = [
+        kind in ("percent", "score", "precision", "number") or _is_number(frame, at)
+        for at, (_, kind) in enumerate(kinds)
+    ]
     headings = tuple(Cell(heading, right) for (heading, _), right in zip(kinds, numeric, strict=True))
     shown = tuple(
         tuple(Cell(_write(value, kinds[at][1], names), numeric[at]) for at, value in enumerate(row))
@@ -206,17 +233,25 @@ def study_tables(study: Study, names: Mapping[str, str]) -> list[Table]:
     return [table for name in TABLES if (table := _known_table(study, name, names)) is not None]
 
 
-def section_table(told: Told, names: Mapping[str, str]) -> Table:
-    """Prepare a section's table."""
-    return frame_table(told.name, told.frame, names, title=told.title, note=told.note, noun=told.compared)
+def _of_units(plot: Plot, study: Study) -> Plot:
+    """A figure in the words of the study."""
+    words = (of_units(text, study.summary) for text in (plot.title, plot.caption, plot.alt, plot.svg))
+    return Plot(*words)
+
+
+def section_table(told: Told, names: Mapping[str, str], summary: Mapping[str, Any]) -> Table:
+    """Prepare a section's table, in the words of the study's summary."""
+    note, word = of_units(told.note, summary), unit(summary)
+    return frame_table(told.name, told.frame, names, title=told.title, note=note, noun=told.compared, unit=word)
 
 
 def _known_table(study: Study, name: str, names: Mapping[str, str]) -> Table | None:
     frame = study.frames[name]
-    if frame.empty or (name in ("environments", "angles") and len(frame) < 2):
+    if frame.empty or (name in ("environments", "angles", "top_n") and len(frame) < 2):
         return None
-    title, note = (text.replace("device", noun(study.summary)) for text in TABLES[name])
-    return frame_table(name, frame, names, title=title, note=note, noun=noun(study.summary))
+    title, note = (of_units(text.replace("device", noun(study.summary)), study.summary) for text in TABLES[name])
+    word, judged = noun(study.summary), unit(study.summary)
+    return frame_table(name, frame, names, title=title, note=note, noun=word, unit=judged)
 
 
 def _provenance(study: Study, given: Mapping[str, Any], names: Mapping[str, str]) -> list[tuple[str, str, Any]]:
@@ -247,8 +282,8 @@ def _write(value: Any, kind: str, names: Mapping[str, str]) -> str:
         return "–"
     if kind == "percent":
         return percent(float(value))
-    if kind == "score":
-        return f"{value:.2f}"
+    if kind in ("score", "precision"):
+        return f"{value:.{2 if kind == 'score' else 3}f}".replace("-", "\N{MINUS SIGN}")
     if kind == "label":
         return names.get(value, str(value))
     if isinstance(value, float):

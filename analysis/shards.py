@@ -12,11 +12,12 @@ from analysis import parts
 from analysis.files import write_whole
 from analysis.golden import EXCEPT
 from analysis.ledger import Ledger
-from analysis.schema import column_names, to_record
+from analysis.schema import column_names, to_record, too_old
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture, Prediction
 
 Numbered = tuple[int, Picture]
+DETAIL_SINCE = 2  # of the schemas
 
 
 def picture_blocks(ledger: Ledger, where: Mapping[str, Any] | None, size: int) -> Iterator[list[Numbered]]:
@@ -62,6 +63,9 @@ def commit(ledger: Ledger, folder: Path, predictions: Sequence[Prediction]) -> s
     a kill in between leaves at most a part that nobody knows of, and making it again gives the same bytes.
     """
     parts.check(predictions)
+    told = next((one for one in predictions if one.detail), None)
+    if told is not None and ledger.version < DETAIL_SINCE:
+        raise BadInput(too_old(f"the prediction of '{told.picture}' with a detail"))
     shard = parts.shard_name(predictions)
     with ledger.transaction() as connection:
         if not predictions or connection.execute("SELECT 1 FROM shards WHERE shard = ?", (shard,)).fetchone():

@@ -84,7 +84,9 @@ class Run:
         run = cls(folder, write=True)
         try:
             changed = differences(run.settings, from_toml(to_toml(settings), name="the new settings"))
-            changed += _changed_scenes(run.scenes(), scenes)
+            # An older run has no place for the truths that its scenes are read with by now.
+            known = scenes if "truth" in run._ledger.columns(Scene) else [replace(one, truth="") for one in scenes]
+            changed += _changed_scenes(run.scenes(), known)
         except BaseException:
             run.close()
             raise

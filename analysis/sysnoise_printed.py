@@ -45,9 +45,13 @@ def printed_rows(numbers: pd.DataFrame, trained: Mapping[str, tuple[float, int]]
     for model, (accuracy, items) in trained.items():
         found = {str(row["family"]): row for row in records(numbers[numbers["model"] == model])}
         row = {"model": model, "source": f"this run, n={items}", "trained": two_decimals(100 * accuracy)}
-        row |= {PRINTED[family]: _told(found.get(family, {})) for family in PRINTED}
+        row |= {PRINTED[family]: spread_text(found.get(family, {})) for family in PRINTED}
         fp16, int8, ceil = (_of_models(found, column) for column in ("fp16", "int8", "ceil"))
-        row |= {"precision": f"{fp16}/{int8}", "ceil": ceil, "combined": _told({"mean": found.get("", {}).get("mean")})}
+        row |= {
+            "precision": f"{fp16}/{int8}",
+            "ceil": ceil,
+            "combined": spread_text({"mean": found.get("", {}).get("mean")}),
+        }
         rows.append(row)
         rows += _published(published[published["architecture"] == ARCHITECTURES.get(model)])
     return pd.DataFrame(rows)
@@ -67,14 +71,15 @@ def two_decimals(value: float) -> str:
 
 
 def _of_models(found: Mapping[str, Mapping[str, Any]], column: str) -> str:
-    return _told(next((found[name] for name, of in OF_MODELS.items() if of == column and name in found), {}))
+    return spread_text(next((found[name] for name, of in OF_MODELS.items() if of == column and name in found), {}))
 
 
 def _published(rows: pd.DataFrame) -> list[dict[str, str]]:
     return [_published_row(row) for row in records(rows)]
 
 
-def _told(row: Mapping[str, Any]) -> str:
+def spread_text(row: Mapping[str, Any]) -> str:
+    """Write a row's mean, max and std as the table does, such as "1.48 (2.43) ± 0.88"; "-" for what is not there."""
     mean, largest, std = (row.get(name) for name in ("mean", "max", "std"))
     if mean is None or math.isnan(mean):
         return "-"

@@ -15,6 +15,7 @@ from analysis.environments import as_devices, count_conditions
 from analysis.instability import (
     FIXED,
     ITEM,
+    OBJECT,
     ROW,
     Result,
     disagreement,
@@ -238,6 +239,8 @@ def _summary(table: pd.DataFrame, environment: str, frames: dict[str, pd.DataFra
         **{name: _told(one, level) | {"of_random_pairs": one.rarefied(2)} for name, one in whole.items()},
         "excess_over_within": frames["excess"].set_index("over").to_dict("index"),
     }
+    if OBJECT in table.columns:
+        summary["unit"] = "object"
     told: dict[str, Any] = to_json(summary)
     return told
 

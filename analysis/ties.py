@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.instability import ITEM, Columns, Result, instability
+from analysis.instability import ITEM, Columns, Result, held, instability
 from device_agents.errors import BadInput
 
 
@@ -44,7 +44,7 @@ def tied_instability(table: pd.DataFrame, *, across: Columns = "device", item: C
     of the picture. With top_n above 1 it is the tie of the first two that counts.
     """
     marks = ties(table)
-    keys = [item] if isinstance(item, str) else list(item)
+    keys = list(held(table, item))
     found = (instability(part, across=across, item=item, top_n=top_n) for part in (table, table[~marks]))
     items = len(table.loc[marks, keys].drop_duplicates())
     return Ties(int(marks.sum()), len(table), items, *found)

@@ -6,6 +6,8 @@ controller     a step of eight devices against a step of one, with the session's
 transfer       a 20 MB pull through the ADB transport against the `adb pull` command
 demo           the demo as a user feels it
 grid           many environments of one model, against the work that none can avoid and against the nested loop
+task_grid      grids of detection and segmentation against the work that none can avoid
+detection_precision  mAP of many environments against pycocotools called for each
 isp            the kit's own ISP against LibRaw's AHD, 12 megapixels
 memory         peak memory of a grid over 200 and over 2,000 files
 analysis       loading 20 million predictions and computing their instability with its interval

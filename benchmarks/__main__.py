@@ -9,6 +9,8 @@ NAMES = (
     "controller",
     "demo",
     "grid",
+    "task_grid",
+    "detection_precision",
     "isp",
     "memory",
     "analysis",

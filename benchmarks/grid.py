@@ -18,6 +18,7 @@ from analysis.store import Run
 from capture.scenes import read_scenes
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS
+from device_agents.placed import PLACEMENTS, Placed, placed
 from device_agents.predict import Job, JobPicture, default_environment, predict
 from device_agents.preprocess import fingerprint, to_tensor
 from device_agents.records import Environment, Scene
@@ -29,6 +30,8 @@ from hostctl.pictures.file_runs import add_files
 from hostctl.predictions.conditions import Condition
 from hostctl.predictions.designs import factorial, parse_vary
 from stability_train.zoo import photographs, resolve_model
+
+Finish = Callable[[Any, str, Placed], Any]  # raw outputs, post, and where the picture lies -> the answer
 
 PHOTOGRAPHS = 200
 SAMPLE = 8  # photographs of the nested loop
@@ -48,7 +51,7 @@ def bench(count: int = PHOTOGRAPHS) -> Iterator[str]:
     environments = [one.environment for one in factorial(Condition(default_environment(sidecar, model)), variants)]
     scenes = _scenes(count)
     cores = len(os.sched_getaffinity(0))
-    _shared(
+    shared(
         scenes[: SMALLEST_BLOCK * cores], model, sidecar, environments, cores
     )  # the worker processes start, and import
     threads = cv2.getNumThreads()
@@ -56,10 +59,10 @@ def bench(count: int = PHOTOGRAPHS) -> Iterator[str]:
     work = Work()
     classifier = RUNTIMES[environments[0].runtime](model, 1)
     for scene in scenes:
-        _unavoidable(work, scene, sidecar, environments, classifier)
+        unavoidable(work, scene, sidecar, environments, classifier)
     nested_s = _nested(scenes[:: max(1, len(scenes) // SAMPLE)][:SAMPLE], model, sidecar, environments)
     cv2.setNumThreads(threads)
-    wall_s = _shared(scenes, model, sidecar, environments, cores)
+    wall_s = shared(scenes, model, sidecar, environments, cores)
     cells = len(scenes) * len(environments)
     alone_s = sum(work.seconds.values())
     each = {stage: work.seconds[stage] / work.done[stage] for stage in work.done}
@@ -75,46 +78,59 @@ def bench(count: int = PHOTOGRAPHS) -> Iterator[str]:
 
 
 class Work:
-    """Distinct work done so far: how many and how many seconds a stage."""
+    """Distinct work done so far: how many and how many seconds a stage, by a clock."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         """Nothing is done yet."""
+        self.clock = clock
         self.done: Counter[str] = Counter()
         self.seconds: defaultdict[str, float] = defaultdict(float)
 
     def time(self, stage: str, work: Callable[..., Any], *arguments: Any) -> Any:
         """Do one piece of work and note its time."""
-        start = time.perf_counter()
+        start = self.clock()
         found = work(*arguments)
-        self.seconds[stage] += time.perf_counter() - start
+        self.seconds[stage] += self.clock() - start
         self.done[stage] += 1
         return found
 
 
-def _unavoidable(
-    work: Work, scene: Scene, sidecar: Sidecar, environments: Sequence[Environment], classifier: Callable[[Any], Any]
+def unavoidable(
+    work: Work,
+    scene: Scene,
+    sidecar: Sidecar,
+    environments: Sequence[Environment],
+    network: Callable[[Any], Any],
+    finish: Finish | None = None,
 ) -> None:
-    """Do each distinct piece of one photograph's work once."""
+    """Do each distinct piece of one photograph's work once; ``finish`` makes the answer where that is work of its own.
+
+    Only then environments that differ in it alone are more than one piece: in post, or in where the picture lies.
+    """
     data = work.time("read", _read, scene.file)
     seen: set[str] = set()
+    kept: dict[tuple[Any, ...], Any] = {}
+
+    def once(key: tuple[Any, ...], piece: Callable[..., Any], *arguments: Any) -> Any:
+        if key not in kept:
+            kept[key] = work.time(key[0], piece, *arguments)
+        return kept[key]
+
     for decoder in dict.fromkeys(one.decoder for one in environments):
-        pixels, digest = work.time("decode", _with_print, DECODERS[decoder], data)
-        if digest in seen:
+        pixels, printed = work.time("decode", _with_print, DECODERS[decoder], data)
+        if printed in seen:
             continue
-        seen.add(digest)
-        chosen = [one for one in environments if one.decoder == decoder]
-        for colour in dict.fromkeys(one.colour for one in chosen):
-            coloured = work.time("colour", COLOURS[colour], pixels)
-            for one in (one for one in chosen if one.colour == colour):
-                size = (RESIZERS[one.resizer], sidecar.input_height, sidecar.input_width)
-                resized, digest = work.time("resize", _with_print, FITS[one.fit], coloured, *size)
-                if digest in seen:
-                    continue
-                seen.add(digest)
-                tensor, digest = work.time("scale", _scaled, resized, one.scaling, sidecar)
-                if digest not in seen:
-                    seen.add(digest)
-                    work.time("infer", classifier, tensor)
+        seen.add(printed)
+        for one in (one for one in environments if one.decoder == decoder):
+            size = (sidecar.input_height, sidecar.input_width)
+            coloured = once(("colour", printed, one.colour), COLOURS[one.colour], pixels)
+            key = ("resize", printed, one.colour, one.fit, one.resizer)
+            resized, digest = once(key, _with_print, FITS[one.fit], coloured, RESIZERS[one.resizer], *size)
+            tensor, digest = once(("scale", digest, one.scaling), _scaled, resized, one.scaling, sidecar)
+            outputs = once(("infer", digest), network, tensor)
+            if finish is not None:
+                where = placed(coloured.shape, *size, placement=PLACEMENTS[one.fit])
+                once(("finish", digest, one.post, where), finish, outputs, one.post, where)
 
 
 def _read(file: str) -> bytes:
@@ -143,7 +159,7 @@ def _nested(scenes: Sequence[Scene], model: Path, sidecar: Sidecar, environments
     return (time.perf_counter() - start) / len(scenes)
 
 
-def _shared(
+def shared(
     scenes: list[Scene], model: Path, sidecar: Sidecar, environments: Sequence[Environment], cores: int
 ) -> float:
     """Give the seconds that the grid takes with all its book-keeping, the pictures being in the run already."""

@@ -4,7 +4,7 @@ Each shot is judged as in a session: its file is written, and hostctl.sessions.e
 fixed in benchmarks/wrong_shots.py, by the light and not by what is found. Blocks of shots that are done are kept in the
 folder and not done again, so that it may be stopped and started; a shot is fixed by the seed and its number.
 
-    python -m benchmarks.wrong_frames [--shots 35000] [--seed 6] [--workers 2] [--out runs/wrong-frames] [--shot N]
+    python -m benchmarks.wrong_frames [--shots 35000] [--seed 8] [--workers 2] [--out runs/wrong-frames] [--shot N]
 """
 
 import argparse
@@ -27,7 +27,7 @@ from benchmarks.wrong_shots import A_SETTING, draw
 from capture.screen import Limits
 from hostctl.sessions.examine import Question, examine
 
-SHOTS, SEED = 35_000, 6
+SHOTS, SEED = 35_000, 8  # limits were settled after a look at seeds 6 and 7
 SHOWN = 40  # wrong ones that are listed
 
 

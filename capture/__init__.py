@@ -6,6 +6,7 @@ display          the screen's server; display_routes, display_access, display_st
                  display_joining, frames, screen_report are its parts
 display_page/    the page that the server shows
 scene_layouts    ImageNet's and COCO's layouts of labelled pictures
+scene_truth      boxes and masks as the truth of scenes (box_files, mask_files); pasting the elephant test's pictures
 label_maps       words to a model's labels, the MLSys paper's five classes among them
 raw, tiff_tags   raw files of any camera read, DNG written
 isp              ISPS: our chains (isp_recipes, isp_stages), LibRaw's, outside programs (isp_programs, outside_programs)

@@ -10,10 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from capture.scene_truth import mapped_truth, truth_labels
 from device_agents.errors import BadInput
 from device_agents.records import Scene
 
 COLUMNS = ("label", "labels", "ambiguous", "category")
+NOTHING = "nothing"  # what a detector answers that finds no object (device_agents/tasks/detection.py)
 
 
 class Mapped(NamedTuple):
@@ -41,8 +43,9 @@ LABEL_MAPS: dict[str, Mapping[str, Mapped]] = {"paper-five": PAPER_FIVE}
 def read_label_map(text: str) -> dict[str, Mapped]:
     """Give a map by its name in LABEL_MAPS, or from a CSV file with the columns label, labels, ambiguous, category.
 
-    The last two may be absent; several labels are joined by "|". Words are compared by word_key. Raises BadInput for an
-    unknown name, a file that cannot be read, absent columns, a row without labels and a word that stands twice.
+    The last two may be absent; several labels are joined by "|". A model's label list (.txt, a label a line) is a map
+    too: each label stands for itself. Words are compared by word_key. Raises BadInput for an unknown name, a
+    file that cannot be read, absent columns, a row without labels and a word that stands twice.
     """
     if text in LABEL_MAPS:
         return {word_key(word): one for word, one in LABEL_MAPS[text].items()}
@@ -52,6 +55,9 @@ def read_label_map(text: str) -> dict[str, Mapped]:
         raise BadInput(f"expected a label map's name ({known}) or a CSV file with {', '.join(COLUMNS)}; got '{text}'")
     with path.open(encoding="utf-8-sig", newline="") as file:
         try:
+            if path.suffix.lower() == ".txt":
+                words = [line.strip() for line in file if line.strip().strip("?")]
+                return {word_key(word): Mapped((word,), (), word) for word in words}
             rows = list(csv.DictReader(file))
         except (UnicodeDecodeError, csv.Error) as problem:
             raise BadInput(f"{path}: expected a CSV file in UTF-8: {problem}") from problem
@@ -81,10 +87,15 @@ def map_scenes(scenes: Sequence[Scene], words: Mapping[str, Mapped]) -> tuple[li
     """Give the scenes whose first label the map knows, with what it stands for, and how many of each other word.
 
     A scene's own ambiguous labels stay beside the map's. A label that the map itself gives (a WordNet id) is known too.
+    Of a scene with labelled boxes each object is mapped, to the first label that its word stands for; a scene without
+    any object left stays, since a box in it is a false one.
     """
     by_label = {one.labels[0]: one for one in reversed(list(words.values()))}
     found, others = [], Counter[str]()
     for scene in scenes:
+        if truth_labels(scene.truth):
+            found.append(_mapped_objects(scene, words, others))
+            continue
         one = words.get(word_key(scene.labels[0])) or by_label.get(scene.labels[0])
         if one is None:
             others[scene.labels[0]] += 1
@@ -92,6 +103,15 @@ def map_scenes(scenes: Sequence[Scene], words: Mapping[str, Mapped]) -> tuple[li
         unclear = tuple(dict.fromkeys((*one.ambiguous, *(set(scene.ambiguous) - set(one.labels)))))
         found.append(replace(scene, labels=one.labels, ambiguous=unclear, category=one.category))
     return found, others
+
+
+def _mapped_objects(scene: Scene, words: Mapping[str, Mapped], others: Counter[str]) -> Scene:
+    """A scene with the objects that the map knows; where it knows none, "nothing" is right there."""
+    known = {label: words.get(word_key(label)) for label in truth_labels(scene.truth)}
+    others.update(label for label, one in known.items() if one is None)
+    names = {label: one.labels[0] for label, one in known.items() if one is not None}
+    labels = tuple(dict.fromkeys(names.values())) or (NOTHING,)
+    return replace(scene, labels=labels, category=labels[0], truth=mapped_truth(scene.truth, names))
 
 
 def _split(joined: str) -> tuple[str, ...]:

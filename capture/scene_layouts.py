@@ -16,6 +16,8 @@ from urllib.parse import quote
 
 import numpy as np
 
+from capture.scene_truth import Box as Box
+from capture.scene_truth import Boxed, box_of, truth_texts
 from device_agents.decode import RGB
 from device_agents.errors import BadInput
 from device_agents.records import Scene
@@ -38,16 +40,7 @@ class Row(NamedTuple):
     ambiguous: tuple[str, ...] = ()
     cluster: str = ""
     category: str = ""
-
-
-class Box(NamedTuple):
-    """A box around something, in pixels of its picture from the top left corner's outer edge, as COCO counts."""
-
-    label: str
-    left: float
-    top: float
-    width: float
-    height: float
+    truth: str = ""
 
 
 class Coco(NamedTuple):
@@ -108,13 +101,19 @@ def read_coco(path: Path) -> Coco:
     found, wrong = _annotations(lists[1] or [], images, names)
     folders = _picture_folders(path)
     rows = [_coco_row(key, images[key], boxes, folders) for key, boxes in found.items()]
+    labelled = zip(rows, found.items(), strict=True)
+    boxed = [
+        Boxed(row.where, row.file, [box for _, box in boxes], _size(images[key])) for row, (key, boxes) in labelled
+    ]
+    truths, outside = truth_texts(boxed)
+    rows = [row._replace(truth=text) for row, text in zip(rows, truths, strict=True)]
     by_name = dict(zip((row.name for row in rows), found, strict=True))
     return Coco(
         rows=rows,
         boxes={name: [box for label, box in found[key] if box is not None] for name, key in by_name.items()},
         sizes={name: size for name, key in by_name.items() if (size := _size(images[key])) is not None},
         category_ids={name: key for key, name in reversed(names.items())},
-        mistakes=mistakes + more + wrong,
+        mistakes=mistakes + more + wrong + outside,
     )
 
 
@@ -194,7 +193,9 @@ def coco_annotations(
         for label in scene.labels:
             about = {"image_id": number, "category_id": ids[label], "iscrowd": 0}
             here = [box for box in boxes if box.label == label]
-            annotations += [{**about, "bbox": list(box[1:]), "area": round(box.width * box.height, 3)} for box in here]
+            for box in here:
+                area = {"area": round(box.width * box.height, 3), "iscrowd": int(box.ignored)}
+                annotations.append({**about, "bbox": list(box[1:5]), **area})
             annotations += [] if here else [about]
     numbered = [{"id": number, **one} for number, one in enumerate(annotations, 1)]
     categories = [{"id": key, "name": name, "supercategory": ""} for name, key in ids.items()]
@@ -213,7 +214,8 @@ def place_boxes(boxes: Iterable[Box], *, fit: str, size: int, source: tuple[int,
         x0, x1 = (min(max(x * scale_x + left, 0), size) for x in (box.left, box.left + box.width))
         y0, y1 = (min(max(y * scale_y + top, 0), size) for y in (box.top, box.top + box.height))
         if x1 > x0 and y1 > y0:
-            placed.append(Box(box.label, *(round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0))))
+            edges = (round(value, 3) for value in (x0, y0, x1 - x0, y1 - y0))
+            placed.append(box_of(box.label, edges, ignored=box.ignored))
     return placed
 
 
@@ -302,7 +304,8 @@ def _annotations(
         mistakes += [f"annotation number {number}: {one}" for one in wrong]
         if isinstance(image, int) and isinstance(category, int) and not wrong:
             label = names[category]
-            found[image].append((label, Box(label, *map(float, box)) if box else None))
+            crowd = bool(values.get("iscrowd"))
+            found[image].append((label, box_of(label, map(float, box), ignored=crowd) if box else None))
     return {key: labels for key, labels in found.items() if labels}, mistakes
 
 

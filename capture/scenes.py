@@ -9,7 +9,10 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from capture.box_files import box_rows, has_boxes
+from capture.mask_files import has_masks, read_mask_scenes
 from capture.scene_layouts import SUFFIXES, Row, folder_rows, index_rows, listing, read_coco
+from capture.scene_truth import check_truth, strange_classes
 from device_agents.errors import BadInput
 from device_agents.records import Scene
 
@@ -41,6 +44,8 @@ def read_scenes(
     are let pass where a file that is no picture is a record of its own. Raises BadInput that lists every mistake with
     its row.
     """
+    if has_masks(path):
+        return read_mask_scenes(path, known_labels=known_labels)
     source = (listing(path) if path.is_dir() else None) or path
     if source.is_dir():
         rows, mistakes = folder_rows(source, suffixes=suffixes, otherwise=CSV_HELP)
@@ -48,6 +53,8 @@ def read_scenes(
         rows, _, _, _, mistakes = read_coco(source)
     elif source.is_file() and source.suffix.lower() == ".txt":
         rows, mistakes = index_rows(source, class_labels=class_labels)
+    elif has_boxes(source):
+        rows, mistakes = box_rows(source)
     elif source.is_file():
         rows, mistakes = _csv_rows(source)
     else:
@@ -60,6 +67,7 @@ def read_scenes(
         mistakes += [f"{row.where}: {mistake}" for mistake in wrong]
         if not wrong:
             scenes.append(_scene(row))
+    mistakes += strange_classes(scenes, known_labels) if known_labels is not None else []
     if mistakes:
         raise BadInput(_list_mistakes(path, mistakes))
     if not scenes:
@@ -73,11 +81,13 @@ def write_scenes(scenes: Sequence[Scene], path: Path) -> None:
     part = path.with_name(path.name + ".part")
     with part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
+        truths = any(scene.truth for scene in scenes)
+        writer.writerow((*COLUMNS, "truth") if truths else COLUMNS)
         for scene in scenes:
             relative = Path(os.path.relpath(scene.file, path.parent)).as_posix()
             joined = "|".join(scene.labels), "|".join(scene.ambiguous)
-            writer.writerow((relative, scene.scene, *joined, scene.cluster, scene.category))
+            told = (relative, scene.scene, *joined, scene.cluster, scene.category)
+            writer.writerow((*told, scene.truth) if truths else told)
     os.replace(part, path)
 
 
@@ -112,6 +122,7 @@ def _csv_row(path: Path, line: int, values: dict[str, str], label_column: str) -
         ambiguous=_split(values.get("ambiguous", "")),
         cluster=values.get("cluster", "").strip(),
         category=values.get("category", "").strip() or values.get("class_name", "").strip(),
+        truth=values.get("truth", "").strip(),
     )
 
 
@@ -129,6 +140,11 @@ def _row_mistakes(row: Row, known_labels: Collection[str] | None, empty_files: b
         mistakes.append(f"there is no file {row.file}")
     elif not empty_files and row.file.stat().st_size == 0:
         mistakes.append(f"the file {row.file} is empty")
+    if row.truth:
+        try:
+            check_truth(row.truth)
+        except BadInput as problem:
+            mistakes.append(f"the truth: {problem}")
     if "|" in row.name:
         mistakes.append(f"the name '{row.name}' has a | in it: give another one in the column name")
     if not row.labels:
@@ -136,6 +152,8 @@ def _row_mistakes(row: Row, known_labels: Collection[str] | None, empty_files: b
     both = sorted(set(row.labels) & set(row.ambiguous))
     if both:
         mistakes.append(f"accepted and ambiguous at once: {', '.join(both)}")
+    if row.truth:  # its classes are named once for all pictures
+        return mistakes
     strangers = [label for label in row.labels if known_labels is not None and label not in known_labels]
     if strangers:
         mistakes.append(f"the model has no label {', '.join(strangers)}")
@@ -156,7 +174,7 @@ def _repeated_names(rows: Sequence[Row]) -> list[str]:
 def _scene(row: Row) -> Scene:
     with row.file.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return Scene(row.name, str(row.file), digest, row.labels, row.ambiguous, row.cluster, row.category)
+    return Scene(row.name, str(row.file), digest, row.labels, row.ambiguous, row.cluster, row.category, row.truth)
 
 
 def _list_mistakes(path: Path, mistakes: Sequence[str]) -> str:

@@ -14,11 +14,13 @@ view        VIEWS: the part of a photograph that the model sees
 colour      COLOURS: RGB -> RGB round trips; yuv holds their arithmetic
 resize      RESIZERS: RGB -> RGB of a size; interpolate holds the kit's own
 fit         FITS: which part of a picture goes to the model's input size
+placed      PLACEMENTS: where the viewed picture lies in the model's input
 preprocess  decode -> view -> colour -> resize -> scale, and the fingerprint after each stage
 sidecar     the small file that says how a model wants its input
-runtimes    RUNTIMES: model file -> classifier; runtimes_graph holds ONNX Runtime's levels and OpenVINO
+network     a loaded model: a tensor to all outputs; the classifier that it may be
+runtimes    NETWORKS, RUNTIMES: model file -> network, classifier; runtimes_graph and runtimes_more hold loaders
 runtime_libraries  which runtimes and delegates this machine has
 noise       NOISES: (RGB, rng) -> RGB
-tasks       from raw model outputs to a prediction
+tasks/      TASKS: raw model outputs -> an answer
 predict     the loop: pictures x environments; one failure never stops the rest
 """

@@ -6,18 +6,19 @@ size for every picture, and a fit gives the size asked for; `letterbox-...` is t
 
 from __future__ import annotations
 
-import math
 from functools import partial
-from typing import Callable, Dict, Tuple
+from typing import Callable, Dict
 
 import numpy as np
 
 from device_agents.decode import MAX_PIXELS, RGB
 from device_agents.errors import BadInput
+from device_agents.placed import PLACEMENTS, Placement, Sizes, covering_size, place_letterbox
 
 Resizer = Callable[[RGB, int, int], RGB]
-Rounding = Callable[[float], int]
 Fit = Callable[[RGB, Resizer, int, int], RGB]
+
+__all__ = ["FITS", "Fit", "Resizer", "covering_size"]
 
 
 def fit_squash(picture: RGB, resizer: Resizer, height: int, width: int) -> RGB:
@@ -25,34 +26,25 @@ def fit_squash(picture: RGB, resizer: Resizer, height: int, width: int) -> RGB:
     return resizer(picture, height, width)
 
 
-def fit_cover_crop(
-    picture: RGB,
-    resizer: Resizer,
-    height: int,
-    width: int,
-    *,
-    margin: float,
-    whole_side: Rounding,
-    whole_offset: Rounding,
-) -> RGB:
-    """Resize keeping the ratio until (height, width) times margin is covered, then cut the centre.
+def fit_cover_crop(picture: RGB, resizer: Resizer, height: int, width: int, *, placement: Placement) -> RGB:
+    """Resize keeping the ratio until (height, width) times a margin is covered, then cut the centre.
 
     With margin 256/224 and a square input of 224 this is the usual ImageNet rule. How the longer side and the crop's
     offset become whole pixels differs between programs and moves the picture by a pixel: torchvision's Resize(int)
     and CenterCrop take int and round, most others round and floor.
     """
-    resized_height, resized_width = covering_size(picture.shape[:2], height, width, margin=margin, whole=whole_side)
-    if resized_height * resized_width > MAX_PIXELS:
+    sizes = placement(picture.shape, height, width)
+    if sizes.height * sizes.width > MAX_PIXELS:
         raise BadInput(f"a {picture.shape[1]} x {picture.shape[0]} picture is too narrow to resize to its short side")
-    if picture.shape[:2] != (resized_height, resized_width):
-        picture = resizer(picture, resized_height, resized_width)
-    return centre_crop(picture, height, width, whole=whole_offset)
+    if picture.shape[:2] != (sizes.height, sizes.width):
+        picture = resizer(picture, sizes.height, sizes.width)
+    return _cut(picture, height, width, sizes)
 
 
-def fit_squash_crop(picture: RGB, resizer: Resizer, height: int, width: int, *, margin: float) -> RGB:
-    """Resize to (height, width) times margin, the aspect ratio given up, then cut the centre."""
-    squashed = resizer(picture, round(height * margin), round(width * margin))
-    return centre_crop(squashed, height, width, whole=math.floor)
+def fit_squash_crop(picture: RGB, resizer: Resizer, height: int, width: int, *, placement: Placement) -> RGB:
+    """Resize to (height, width) times a margin, the aspect ratio given up, then cut the centre."""
+    sizes = placement(picture.shape, height, width)
+    return _cut(resizer(picture, sizes.height, sizes.width), height, width, sizes)
 
 
 def fit_letterbox(picture: RGB, resizer: Resizer, height: int, width: int, *, padding: int) -> RGB:
@@ -60,42 +52,30 @@ def fit_letterbox(picture: RGB, resizer: Resizer, height: int, width: int, *, pa
 
     The sides are rounded to whole pixels (at least 1) and the picture lies in the centre, an odd pixel right or below.
     """
-    ratio = min(height / picture.shape[0], width / picture.shape[1])
-    inner_height = min(height, max(1, round(picture.shape[0] * ratio)))
-    inner_width = min(width, max(1, round(picture.shape[1] * ratio)))
-    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    sizes = place_letterbox(picture.shape, height, width)
     boxed = np.full((height, width, 3), padding, np.uint8)
-    boxed[top : top + inner_height, left : left + inner_width] = resizer(picture, inner_height, inner_width)
+    inner = boxed[sizes.top : sizes.top + sizes.height, sizes.left : sizes.left + sizes.width]
+    inner[...] = resizer(picture, sizes.height, sizes.width)
     return boxed
 
 
-def covering_size(size: Tuple[int, ...], height: int, width: int, *, margin: float, whole: Rounding) -> Tuple[int, int]:
-    """Give the (height, width) that keeps the ratio of a picture's size and just covers (height, width) times margin.
-
-    ``whole`` brings the longer side to whole pixels.
-    """
-    target_height, target_width = round(height * margin), round(width * margin)
-    if size[0] * width < size[1] * height:  # the picture is wider than the input: height decides
-        return target_height, whole(target_height * size[1] / size[0])
-    return whole(target_width * size[0] / size[1]), target_width
-
-
-def centre_crop(picture: RGB, height: int, width: int, *, whole: Rounding) -> RGB:
-    """Cut (height, width) from the centre, its offset brought to whole pixels; BadInput for a smaller picture."""
-    top, left = whole((picture.shape[0] - height) / 2), whole((picture.shape[1] - width) / 2)
-    if top < 0 or left < 0:
+def _cut(picture: RGB, height: int, width: int, sizes: Sizes) -> RGB:
+    if sizes.top > 0 or sizes.left > 0:
         raise BadInput(f"expected at least {width} x {height} pixels to cut from, got {picture.shape[:2][::-1]}")
+    top, left = -sizes.top, -sizes.left
     return np.ascontiguousarray(picture[top : top + height, left : left + width])
+
+
+def _cropping(*names: str) -> Dict[str, Fit]:
+    return {name: partial(fit_cover_crop, placement=PLACEMENTS[name]) for name in names}
 
 
 # 114 is the grey that YOLO's own code pads with; torchvision's newer classification weights ask for 232.
 FITS: Dict[str, Fit] = {
     "letterbox-black": partial(fit_letterbox, padding=0),
     "letterbox-grey-114": partial(fit_letterbox, padding=114),
-    "short-side-256-crop": partial(fit_cover_crop, margin=256 / 224, whole_side=round, whole_offset=math.floor),
-    "short-side-crop": partial(fit_cover_crop, margin=1.0, whole_side=round, whole_offset=math.floor),
+    **_cropping("short-side-256-crop", "short-side-crop"),
     "squash": fit_squash,
-    "squash-256-crop": partial(fit_squash_crop, margin=256 / 224),
-    "torchvision-232-crop": partial(fit_cover_crop, margin=232 / 224, whole_side=int, whole_offset=round),
-    "torchvision-256-crop": partial(fit_cover_crop, margin=256 / 224, whole_side=int, whole_offset=round),
+    "squash-256-crop": partial(fit_squash_crop, placement=PLACEMENTS["squash-256-crop"]),
+    **_cropping("torchvision-232-crop", "torchvision-256-crop"),
 }

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import hashlib
 import json
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, Optional, Tuple
+from typing import Any, Callable, Dict, Hashable, Iterator, Optional, Tuple
 
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS
 from device_agents.errors import BadInput, MissingExtra, pick
 from device_agents.preprocess import SCALINGS, Array, Prepared, Share, StageFailed, preprocess_stages
-from device_agents.records import Corners, Environment, Prediction, from_dict
+from device_agents.records import Corners, Environment, Prediction, from_dict, to_values
 from device_agents.resize import FITS, RESIZERS
-from device_agents.runtimes import RUNTIMES, Classifier, runtime_for, runtime_version
+from device_agents.runtimes import NETWORKS, RUNTIMES, runtime_for, runtime_version
 from device_agents.sidecar import Sidecar, parse_sidecar, read_labels
-from device_agents.tasks.classification import class_labels, classify
+from device_agents.tasks.families import CLASSIFICATION, TASKS, Answer, Asked, check_post
 from device_agents.view import VIEWS
 
 # Each field of an environment that names a variant, with the family it names it in.
@@ -32,6 +31,8 @@ FAMILIES: Dict[str, Dict[str, Any]] = {
     "scaling": SCALINGS,
     "runtime": RUNTIMES,
 }
+
+Run = Callable[[Array], Tuple[Array, ...]]
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def read_job(path: Path) -> Job:
 
 def write_job(path: Path, job: Job) -> None:
     """Write a job as one JSON file."""
-    path.write_text(json.dumps(dataclasses.asdict(job), ensure_ascii=False), encoding="utf-8")
+    path.write_text(json.dumps(to_values(job), ensure_ascii=False), encoding="utf-8")
 
 
 def default_environment(
@@ -153,15 +154,16 @@ def _hash_of_state(path: Path, size: int, modified_ns: int) -> str:
 def predict(job: Job, *, clock: Callable[[], float] = time.perf_counter) -> Iterator[Prediction]:
     """Predict every picture in every environment; gives one prediction each, picture by picture, in the job's order.
 
-    A file is read once, decoded once a decoder, and what hashes alike is resized and inferred once; the latency of a
-    shared inference stands in each of its predictions. A failure is a prediction with its reason in ``error``:
-    "stage: ExceptionType: text", or "not available: ..." for what this machine lacks. ``clock`` gives seconds.
-    Raises BadInput at once, before the first picture, where the job itself is wrong.
+    A file is read once, decoded once a decoder, and what hashes alike is resized and inferred once, whatever is then
+    made of the outputs; the latency of a shared inference stands in each of its predictions. A failure is a prediction
+    with its reason in ``error``: "stage: ExceptionType: text", or "not available: ..." for what this machine lacks.
+    ``clock`` gives seconds. Raises BadInput at once, before the first picture, where the job itself is wrong.
     """
     if job.top_k < 1:
         raise BadInput(f"expected top_k of 1 or more, got {job.top_k}")
     for environment in job.environments:
         check_environment(environment)
+        check_post(environment.post, sidecar=job.sidecar)
     model_sha256 = _hash_once(Path(job.model))
     for wanted in {environment.model_sha256 for environment in job.environments} - {"", model_sha256}:
         raise BadInput(f"model {job.model}: expected the file with sha256 {wanted}, got {model_sha256}")
@@ -198,39 +200,53 @@ def _predict_one(bench: _Bench, picture: JobPicture, environment: Environment, s
             found["pixels_sha256"] = prepared.pixels_sha256
             found["resized_sha256"] = prepared.resized_sha256
             found["tensor_sha256"] = prepared.tensor_sha256
-        classifier = _classifier(bench, environment)
+        run = _network(bench, environment)
         key = (environment.runtime, environment.runtime_version, environment.threads, prepared.tensor_sha256)
-        scores, latency_ms = share.once("infer", key, lambda: _infer(classifier, prepared.tensor, bench.clock))
-        found["labels"], found["scores"] = share.once("classify", key, lambda: _top(bench, scores))
-        found["latency_ms"] = latency_ms
+        outputs, latency_ms = share.once("infer", key, lambda: _infer(run, prepared.tensor, bench.clock))
+        answer = _finish(bench, environment, prepared, outputs, key, share)
+        found.update(labels=answer.labels, scores=answer.scores, detail=answer.detail, latency_ms=latency_ms)
     except StageFailed as failure:
         found["error"] = str(failure)
     return Prediction(picture=picture.picture, environment=environment.environment, **found)
 
 
-def _classifier(bench: _Bench, environment: Environment) -> Classifier:
-    def load() -> Classifier:
+def _network(bench: _Bench, environment: Environment) -> Run:
+    def load() -> Run:
         here = runtime_version(environment.runtime)
         if environment.runtime_version not in ("", here):
             raise MissingExtra(
                 f"{environment.runtime} {environment.runtime_version} was asked for, this machine has {here}"
             )
-        return RUNTIMES[environment.runtime](Path(bench.job.model), environment.threads)
+        model = Path(bench.job.model)
+        if bench.job.sidecar.task != CLASSIFICATION:
+            return NETWORKS[environment.runtime](model, environment.threads)
+        classify = RUNTIMES[environment.runtime](model, environment.threads)  # refuses what is no classifier
+        return lambda tensor: (classify(tensor),)
 
     return bench.models.once("load", (environment.runtime, environment.runtime_version, environment.threads), load)
 
 
-def _infer(classifier: Classifier, tensor: Optional[Array], clock: Callable[[], float]) -> Tuple[Array, float]:
+def _infer(run: Run, tensor: Optional[Array], clock: Callable[[], float]) -> Tuple[Tuple[Array, ...], float]:
     assert tensor is not None
     start_s = clock()
-    scores = classifier(tensor)
-    return scores, (clock() - start_s) * 1000
+    outputs = run(tensor)
+    return outputs, (clock() - start_s) * 1000
 
 
-def _top(bench: _Bench, scores: Array) -> Tuple[Tuple[str, ...], Tuple[float, ...]]:
-    sidecar = bench.job.sidecar
-    names = class_labels(scores.size, labels=bench.labels, background=sidecar.background)
-    return classify(scores, outputs=sidecar.outputs, labels=names, top_k=bench.job.top_k)
+def _finish(
+    bench: _Bench,
+    environment: Environment,
+    prepared: Prepared,
+    outputs: Tuple[Array, ...],
+    key: Tuple[Hashable, ...],
+    share: Share,
+) -> Answer:
+    """Make an answer of raw outputs, once for each inference (key), post-processing and place of the picture."""
+    sidecar, where = bench.job.sidecar, prepared.placed
+    assert where is not None
+    asked = Asked(sidecar, bench.labels, environment.post, bench.job.top_k, where)
+    stage = "classify" if sidecar.task == CLASSIFICATION else "finish"
+    return share.once(stage, (*key, environment.post, where), lambda: TASKS[sidecar.task](outputs, asked))
 
 
 def _labels(job: Job) -> Optional[Tuple[str, ...]]:

@@ -19,6 +19,7 @@ from PIL import Image
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import KitError, MissingExtra, pick
+from device_agents.placed import PLACEMENTS, Placed, placed
 from device_agents.records import Corners, Environment
 from device_agents.resize import FITS, RESIZERS
 from device_agents.view import VIEWS
@@ -88,8 +89,8 @@ class Share:
 class Prepared:
     """A picture on its way to the model: the fingerprints so far, and at the end the tensor.
 
-    ``resized`` is the picture before scaling. The tensor is made when it is asked for: of equal ones, whose
-    fingerprints are kept, only the first is needed.
+    ``resized`` is the picture before scaling, and ``placed`` says where the viewed picture lies in it. The tensor is
+    made when it is asked for: of equal ones, whose fingerprints are kept, only the first is needed.
     """
 
     pixels_sha256: str = ""
@@ -97,6 +98,7 @@ class Prepared:
     tensor_sha256: str = ""
     resized: Optional[RGB] = None
     scale: Optional[Callable[[], Array]] = None
+    placed: Optional[Placed] = None
 
     @property
     def tensor(self) -> Optional[Array]:
@@ -134,15 +136,16 @@ def preprocess_stages(
         viewed = view()
         return shared.once("colour", colour_key, lambda: _colour(environment)(viewed), keep=False)
 
-    def resize() -> Tuple[RGB, str]:
-        fit = pick(FITS, environment.fit, what="fit")
-        resized = fit(colour(), pick(RESIZERS, environment.resizer, what="resizer"), height, width)
-        return resized, fingerprint(resized)
+    def resize() -> Tuple[RGB, str, Placed]:
+        fit, viewed = pick(FITS, environment.fit, what="fit"), colour()
+        resized = fit(viewed, pick(RESIZERS, environment.resizer, what="resizer"), height, width)
+        where = placed(viewed.shape, height, width, placement=PLACEMENTS[environment.fit])
+        return resized, fingerprint(resized), where
 
     pixels_sha256 = shared.once("fingerprint", environment.decoder, lambda: fingerprint(decode()))
     yield Prepared(pixels_sha256)
     resize_key = (pixels_sha256, *colour_key[1:], environment.fit, environment.resizer)
-    resized, resized_sha256 = shared.once("resize", resize_key, resize)
+    resized, resized_sha256, where = shared.once("resize", resize_key, resize)
     yield Prepared(pixels_sha256, resized_sha256, resized=resized)
     scale_key = (resized_sha256, environment.scaling)
 
@@ -150,7 +153,7 @@ def preprocess_stages(
         return shared.once("scale", scale_key, lambda: _scaled(resized, environment, sidecar), keep=False)
 
     tensor_sha256 = shared.once("scale", (*scale_key, "fingerprint"), lambda: fingerprint(scale()))
-    yield Prepared(pixels_sha256, resized_sha256, tensor_sha256, resized, scale)
+    yield Prepared(pixels_sha256, resized_sha256, tensor_sha256, resized, scale, where)
 
 
 def fingerprint(array: Array) -> str:

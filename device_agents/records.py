@@ -1,7 +1,8 @@
 """The shared words as frozen dataclasses, each to and from one JSON line; the schema's version.
 
 Records are plain values: no method reaches for a file, a clock or a device. Unknown keys in a line are an error, so
-that a newer agent and an older host notice each other.
+that a newer agent and an older host notice each other. A field that came later (``later``) is left out of a line where
+it is at its default: old environments keep their names, and an older reader understands what it could always do.
 """
 
 from __future__ import annotations
@@ -10,15 +11,22 @@ import dataclasses
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Dict, Tuple, Type, TypeVar
 
 from device_agents.errors import BadInput
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 1: before tasks, with neither post, truth nor detail
 
 Corners = Tuple[Tuple[float, float], ...]
 Record = TypeVar("Record")
+
+LATER = {"later": True}
+
+
+def later(default: Any) -> Any:
+    """Make a dataclass field that older versions of the kit do not know; JSON leaves it out where it is at default."""
+    return field(default=default, metadata=LATER)
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Scene:
     ``labels`` are all right; ``ambiguous`` ones count as neither right nor wrong; any other answer is clearly wrong.
     A label is a class's identifier in the model's label list (for ImageNet models the WordNet id, "n04557648").
     ``cluster`` is the physical object that several scenes share; ``category`` is the class used for per-class cuts.
+    ``truth`` is the text form (tasks.answers) of its labelled objects or mask, "" where its labels say all.
     """
 
     scene: str
@@ -37,6 +46,7 @@ class Scene:
     ambiguous: Tuple[str, ...] = ()
     cluster: str = ""
     category: str = ""
+    truth: str = later("")
 
     def __post_init__(self) -> None:
         """Fill what follows from the rest: a scene is its own cluster, and its first label its category."""
@@ -103,7 +113,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Environment:
-    """Everything that is fixed while a picture becomes a prediction: variant names, model, runtime and machine."""
+    """Everything that is fixed while a picture becomes a prediction: variant names, model, runtime and machine.
+
+    ``post`` are names of the task's POSTS, joined by "+": what is done otherwise than the model's sidecar says to the
+    model's raw outputs; "" for nothing.
+    """
 
     model: str
     model_sha256: str
@@ -117,6 +131,7 @@ class Environment:
     runtime_version: str = ""
     threads: int = 1
     machine: str = "host"
+    post: str = later("")
 
     @functools.cached_property
     def environment(self) -> str:
@@ -129,7 +144,9 @@ class Prediction:
     """One picture in one environment: the top classes with their scores, the time taken, and four fingerprints.
 
     ``labels`` and ``scores`` are in falling order of score (probabilities 0..1 for classification); ties go to the
-    lower class index. A failure has empty labels and its reason in ``error``; fingerprints reached before it stay.
+    lower class index. ``detail`` is the whole answer of a task that answers more, as text (tasks.answers); its labels
+    are then its distinct classes by best score (detection) or by their share of the pixels (segmentation). A failure
+    has empty labels and its reason in ``error``; fingerprints reached before it stay.
     """
 
     picture: str
@@ -142,11 +159,33 @@ class Prediction:
     resized_sha256: str = ""
     tensor_sha256: str = ""
     error: str = ""
+    detail: str = later("")
 
 
 def to_line(record: Any) -> str:
     """Write a record as one line of canonical JSON (keys sorted, no spaces), without its line end."""
-    return json.dumps(dataclasses.asdict(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(to_values(record), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def to_values(record: Any) -> Any:
+    """Give a record, and records within it, as JSON values, without later fields that are at their default."""
+    if dataclasses.is_dataclass(record):
+        return {
+            one.name: to_values(getattr(record, one.name)) for one in dataclasses.fields(record) if _told(record, one)
+        }
+    if isinstance(record, (tuple, list)):
+        return [to_values(part) for part in record]
+    if isinstance(record, dict):
+        return {name: to_values(part) for name, part in record.items()}
+    return record
+
+
+def _told(record: Any, one: dataclasses.Field[Any]) -> bool:
+    return not one.metadata.get("later") or getattr(record, one.name) != _default(one)
+
+
+def _default(one: dataclasses.Field[Any]) -> Any:
+    return one.default if one.default_factory is dataclasses.MISSING else one.default_factory()
 
 
 def from_line(kind: Type[Record], line: str) -> Record:
@@ -162,14 +201,17 @@ def from_dict(kind: Type[Record], values: Dict[str, Any]) -> Record:
     """Make a record from a dict; lists become tuples; raises BadInput naming unknown or missing keys."""
     if not isinstance(values, dict):
         raise BadInput(f"expected a JSON object of {kind.__name__}, got {values!r}")
-    fields = {field.name: field for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    fields = {one.name: one for one in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - set(fields))
-    missing = sorted(
-        name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in values
-    )
+    missing = sorted(name for name, one in fields.items() if not optional(one) and name not in values)
     if unknown or missing:
         raise BadInput(f"{kind.__name__}: unknown keys {unknown}, missing keys {missing}; schema {SCHEMA_VERSION}")
     return kind(**{name: _tuples(value) for name, value in values.items()})
+
+
+def optional(one: dataclasses.Field[Any]) -> bool:
+    """Whether a field may be left out, as it has a default."""
+    return one.default is not dataclasses.MISSING or one.default_factory is not dataclasses.MISSING
 
 
 def _tuples(value: Any) -> Any:

@@ -9,7 +9,6 @@ import importlib.util
 from pathlib import Path
 from typing import Any, Dict, NamedTuple, Tuple
 
-import numpy as np
 import numpy.typing as npt
 
 from device_agents.errors import BadInput, MissingExtra, pick
@@ -33,6 +32,8 @@ class Library(NamedTuple):
 
 _LITERT = Library("ai-edge-litert", "ai_edge_litert.interpreter", "instability-kit[agent]")
 _ONNX = Library("onnxruntime", "onnxruntime", "instability-kit[agent]")
+_OPENVINO = Library("openvino", "openvino", "openvino>=2026")
+_TORCH = Library("torch", "torch", "instability-kit[torch]")
 # A name that the dynamic linker looks up: Android's builds of TensorFlow Lite bring it.
 _GPU_DELEGATE = "libtensorflowlite_gpu_delegate.so"
 
@@ -49,7 +50,11 @@ LIBRARIES: Dict[str, Library] = {
     "onnxruntime-nnapi": _ONNX._replace(provider="NnapiExecutionProvider"),
     "onnxruntime-none": _ONNX,
     "onnxruntime-qnn": _ONNX._replace(provider="QNNExecutionProvider"),
-    "openvino": Library("openvino", "openvino", "openvino>=2026"),
+    "openvino": _OPENVINO,
+    "openvino-bf16": _OPENVINO,
+    "openvino-f16": _OPENVINO,
+    "pytorch": _TORCH,
+    "pytorch-compiled": _TORCH,
     "tflite-runtime": Library("tflite-runtime", "tflite_runtime.interpreter", "tflite-runtime==2.14.0"),
 }
 
@@ -122,10 +127,12 @@ def checked_shape(tensor: Array, shape: Tuple[Any, ...]) -> Array:
 
 
 def checked_type(tensor: Array, wanted: str, *, called: str = "") -> Array:
-    """Give the tensor as the type a model takes: "float32", "float16" or "uint8", ``called`` so by its runtime.
+    """Give the tensor as the type a model takes: "float32", "float16", "uint8" or "int64", ``called`` by its runtime.
 
-    A uint8 tensor is for a model that takes bytes and for no other; floats are never made into bytes. Raises BadInput.
+    A uint8 tensor is for a model that takes bytes and an int64 one for a model that takes tokens, and for no other;
+    floats are never made into either. Raises BadInput.
     """
-    if wanted not in ("float32", "float16", "uint8") or (tensor.dtype == np.uint8) != (wanted == "uint8"):
+    apart = [(tensor.dtype == kind) != (wanted == kind) for kind in ("uint8", "int64")]
+    if wanted not in ("float32", "float16", "uint8", "int64") or any(apart):
         raise BadInput(f"the model takes {called or wanted}, the sidecar's scaling gives {tensor.dtype.name}")
     return tensor.astype(wanted)

@@ -1,20 +1,22 @@
-"""RUNTIMES: model file -> classifier, a function from one input tensor to the scores of its classes.
+"""NETWORKS: model file -> network, from one input tensor to all outputs; RUNTIMES: the same file as a classifier.
 
-A loader takes the file's path and a number of threads. Its classifier takes a tensor, float32 or uint8, with a batch of
-one in front, and gives the scores (n,): floats as the model made them, integers widened with the file's own scale and
-zero point, (q - zero) * scale in float64. A classifier is not to be used from two threads at once.
+A loader takes the file's path and a number of threads. A network takes a tensor, float32 or uint8, with a batch of one
+in front, and gives every output in its shape: floats as the model made them, integers widened with the file's own scale
+and zero point, (q - zero) * scale in float64, or as they are where the file has none. A classifier, for files with one
+output, gives that output flat: the scores (n,). Neither is to be used from two threads at once.
 """
 
 from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 import numpy as np
 import numpy.typing as npt
 
 from device_agents.errors import BadInput, MissingExtra, pick
+from device_agents.network import Classifier, Network, classifier
 from device_agents.runtime_libraries import (
     LIBRARIES,
     Array,
@@ -24,14 +26,31 @@ from device_agents.runtime_libraries import (
     read_model,
     runtime_version,
 )
-from device_agents.runtimes_graph import GRAPH_RUNTIMES
+from device_agents.runtimes_graph import GRAPH_NETWORKS
+from device_agents.runtimes_more import MORE_NETWORKS
 
-Classifier = Callable[[Array], Array]
+Loader = Callable[[Path, int], Network]
 Runtime = Callable[[Path, int], Classifier]
 
-_BY_SUFFIX = {".tflite": ("litert", "tflite-runtime"), ".onnx": ("onnxruntime",), ".keras": ("keras",)}
+_BY_SUFFIX = {
+    ".tflite": ("litert", "tflite-runtime"),
+    ".onnx": ("onnxruntime",),
+    ".keras": ("keras",),
+    **dict.fromkeys((".pt2", ".pt", ".ts"), ("pytorch",)),
+}
 
-__all__ = ["RUNTIMES", "Classifier", "Runtime", "is_installed", "runtime_for", "runtime_version"]
+__all__ = [
+    "NETWORKS",
+    "RUNTIMES",
+    "Classifier",
+    "Loader",
+    "Network",
+    "Runtime",
+    "classifier",
+    "is_installed",
+    "runtime_for",
+    "runtime_version",
+]
 
 
 def runtime_for(path: Path) -> str:
@@ -44,7 +63,7 @@ def runtime_for(path: Path) -> str:
     return next((name for name in names if is_installed(name)), names[0])
 
 
-def load_tflite(path: Path, threads: int, *, runtime: str, resolver: str) -> Classifier:
+def load_tflite(path: Path, threads: int, *, runtime: str, resolver: str) -> Network:
     """Load a .tflite file into the interpreter of LiteRT or tflite-runtime.
 
     ``resolver`` is a member of OpResolverType: AUTO applies XNNPACK, BUILTIN_WITHOUT_DEFAULT_DELEGATES the library's
@@ -65,14 +84,13 @@ def load_tflite(path: Path, threads: int, *, runtime: str, resolver: str) -> Cla
         raise MissingExtra(f"runtime '{runtime}' does not work here: {problem}; it needs numpy below 2") from problem
     except (ValueError, RuntimeError) as problem:
         raise BadInput(f"{path} is no model that {runtime} can read: {problem}") from problem
-    outputs = interpreter.get_output_details()
-    if len(outputs) != 1:
-        raise BadInput(f"{path}: expected a classifier with one output, got {len(outputs)}")
+    if len(interpreter.get_input_details()) != 1:
+        raise BadInput(f"{path}: expected a model with one input, got {len(interpreter.get_input_details())}")
     interpreter.allocate_tensors()
-    return partial(_run_tflite, interpreter)
+    return Network(partial(_run_tflite, interpreter), len(interpreter.get_output_details()))
 
 
-def load_keras(path: Path, threads: int) -> Classifier:
+def load_keras(path: Path, threads: int) -> Network:
     """Load a .keras file into Keras; TensorFlow takes one number of threads for the whole process.
 
     Raises BadInput for a file that is no such model, or another number of threads than the process already has.
@@ -89,7 +107,12 @@ def load_keras(path: Path, threads: int) -> Classifier:
         model = keras.models.load_model(path, compile=False)
     except (ValueError, TypeError, OSError, KeyError) as problem:
         raise BadInput(f"{path} is no model that keras can read: {problem}") from problem
-    return lambda tensor: np.asarray(model(checked_shape(tensor, model.input_shape), training=False)).reshape(-1)
+
+    def run(tensor: Array) -> Tuple[Array, ...]:
+        found = model(checked_shape(tensor, model.input_shape), training=False)
+        return tuple(np.asarray(one) for one in tf.nest.flatten(found))
+
+    return Network(run, len(model.outputs))
 
 
 def quantise(tensor: Array, dtype: npt.DTypeLike, *, scale: float, zero_point: int) -> Array:
@@ -118,8 +141,13 @@ def _load_delegates(module: Any, runtime: str) -> List[Any]:
         raise MissingExtra(f"runtime '{runtime}': {library} did not start here ({problem}); use 'litert'") from problem
 
 
-def _run_tflite(interpreter: Any, tensor: Array) -> Array:
-    entry, exit_ = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+def load_classifier(path: Path, threads: int, *, runtime: str) -> Classifier:
+    """Load a model file of one output into a runtime of NETWORKS; raises BadInput for more, and as its loader."""
+    return classifier(NETWORKS[runtime](path, threads), path=path)
+
+
+def _run_tflite(interpreter: Any, tensor: Array) -> Tuple[Array, ...]:
+    entry = interpreter.get_input_details()[0]
     signature = tuple(int(size) for size in entry.get("shape_signature", entry["shape"]))
     tensor = checked_shape(tensor, signature)
     if tuple(entry["shape"]) != tensor.shape:
@@ -132,14 +160,19 @@ def _run_tflite(interpreter: Any, tensor: Array) -> Array:
         raise BadInput("scaling 'bytes' is for quantised models; this one takes float32")
     interpreter.set_tensor(entry["index"], tensor)
     interpreter.invoke()
-    scores = interpreter.get_tensor(exit_["index"]).reshape(-1)
+    return tuple(_read_output(interpreter, one) for one in interpreter.get_output_details())
+
+
+def _read_output(interpreter: Any, exit_: Mapping[str, Any]) -> Array:
+    values: Array = interpreter.get_tensor(exit_["index"])
     scale, zero_point = exit_["quantization"]
-    quantised = np.issubdtype(scores.dtype, np.integer) and scale > 0
-    return dequantise(scores, scale=scale, zero_point=zero_point) if quantised else scores
+    quantised = np.issubdtype(values.dtype, np.integer) and scale > 0
+    return dequantise(values, scale=scale, zero_point=zero_point) if quantised else values
 
 
-RUNTIMES: Dict[str, Runtime] = {
-    **GRAPH_RUNTIMES,
+NETWORKS: Dict[str, Loader] = {
+    **GRAPH_NETWORKS,
+    **MORE_NETWORKS,
     "keras": load_keras,
     "litert": partial(load_tflite, runtime="litert", resolver="AUTO"),
     "litert-builtin": partial(load_tflite, runtime="litert-builtin", resolver="BUILTIN_WITHOUT_DEFAULT_DELEGATES"),
@@ -147,3 +180,4 @@ RUNTIMES: Dict[str, Runtime] = {
     "litert-reference": partial(load_tflite, runtime="litert-reference", resolver="BUILTIN_REF"),
     "tflite-runtime": partial(load_tflite, runtime="tflite-runtime", resolver="AUTO"),
 }
+RUNTIMES: Dict[str, Runtime] = {name: partial(load_classifier, runtime=name) for name in NETWORKS}

@@ -5,19 +5,23 @@ from __future__ import annotations
 import importlib
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Sequence, Tuple
 
 import numpy as np
 
 from device_agents.errors import BadInput, MissingExtra
+from device_agents.network import Network
 from device_agents.runtime_libraries import LIBRARIES, Array, checked_shape, checked_type, import_library, read_model
 
-_ONNX_TYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(uint8)": "uint8"}
+_ONNX_TYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(uint8)": "uint8",
+    "tensor(int64)": "int64",
+}
 
 
-def load_onnx(
-    path: Path, threads: int, *, runtime: str = "onnxruntime", level: str = "ORT_ENABLE_ALL"
-) -> Callable[[Array], Array]:
+def load_onnx(path: Path, threads: int, *, runtime: str = "onnxruntime", level: str = "ORT_ENABLE_ALL") -> Network:
     """Load an .onnx file into ONNX Runtime, on the runtime's execution provider if it has one, else on the CPU.
 
     ``level`` is a member of GraphOptimizationLevel: ORT_DISABLE_ALL, ORT_ENABLE_BASIC (constants folded, what does
@@ -38,49 +42,58 @@ def load_onnx(
         raise BadInput(f"{path} is no model that onnxruntime can read: {problem}") from problem
     if provider and provider not in session.get_providers():
         raise MissingExtra(f"runtime '{runtime}': {provider} did not start here; use 'onnxruntime'")
-    if len(session.get_inputs()) != 1 or len(session.get_outputs()) != 1:
-        raise BadInput(f"{path}: expected a classifier with one input and one output")
-    return partial(_run_onnx, session)
+    _check_entries(path, session.get_inputs())
+    return Network(partial(_run_onnx, session), len(session.get_outputs()))
 
 
-def load_openvino(path: Path, threads: int) -> Callable[[Array], Array]:
-    """Load an .onnx or .tflite file that takes floats or bytes into OpenVINO on the CPU, in float32.
+def load_openvino(path: Path, threads: int, *, precision: str = "f32") -> Network:
+    """Load an .onnx or .tflite file that takes floats or bytes into OpenVINO on the CPU, at the precision named.
 
-    Its own choice is bfloat16 where the processor has it, which moved scores by 0.1 (measured on MobileNetV2). Raises
-    BadInput for a file that is no such model.
+    ``precision`` is "f32", "bf16" or "f16". OpenVINO's own choice is bfloat16 where the processor has it,
+    which moved scores by 0.1 (measured on MobileNetV2); a float16 that the processor has not becomes that as well.
+    Raises BadInput for a file that is no such model, MissingExtra where the precision became another.
     """
     core = import_library("openvino").Core()
-    settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    settings = {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads}
     read_model(path)  # says in the kit's words where there is no such file
     try:
         model = core.compile_model(core.read_model(str(path)), "CPU", settings)
     except RuntimeError as problem:
         raise BadInput(f"{path} is no model that openvino can read: {_last_line(problem)}") from problem
-    if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise BadInput(f"{path}: expected a classifier with one input and one output")
-    return partial(_run_openvino, model)
+    _check_entries(path, model.inputs)
+    if precision != "f32":  # which every processor has
+        became = model.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        if became != precision:
+            raise MissingExtra(f"OpenVINO computes in {became} on this processor where {precision} is asked for")
+    return Network(partial(_run_openvino, model), len(model.outputs))
 
 
-def _run_onnx(session: Any, tensor: Array) -> Array:
+def _check_entries(path: Path, entries: Sequence[Any]) -> None:
+    if len(entries) != 1:
+        raise BadInput(f"{path}: expected a model with one input, got {len(entries)}")
+
+
+def _run_onnx(session: Any, tensor: Array) -> Tuple[Array, ...]:
     entry = session.get_inputs()[0]
     tensor = checked_shape(tensor, tuple(size if isinstance(size, int) else -1 for size in entry.shape))
     tensor = checked_type(tensor, _ONNX_TYPES.get(entry.type, ""), called=entry.type)
     try:
-        scores = session.run(None, {entry.name: tensor})[0]
+        found = session.run(None, {entry.name: tensor})
     except _onnx_errors() as problem:
         raise BadInput(f"onnxruntime: {problem}") from problem
-    return np.asarray(scores).reshape(-1)
+    return tuple(np.asarray(one) for one in found)
 
 
-def _run_openvino(model: Any, tensor: Array) -> Array:
+def _run_openvino(model: Any, tensor: Array) -> Tuple[Array, ...]:
     entry = model.inputs[0]
     sizes = tuple(size.get_length() if size.is_static else -1 for size in entry.partial_shape)
     tensor = checked_type(checked_shape(tensor, sizes), np.dtype(entry.element_type.to_dtype()).name)
     try:
-        scores = model(tensor)[0]
+        found = model(tensor)
     except RuntimeError as problem:
         raise BadInput(f"openvino: {_last_line(problem)}") from problem
-    return np.array(scores).reshape(-1)  # a copy: the result's memory belongs to the request
+    # Copies: the results' memory belongs to the request.
+    return tuple(np.array(found[place]) for place in range(len(model.outputs)))
 
 
 def _last_line(problem: RuntimeError) -> str:
@@ -95,7 +108,7 @@ def _onnx_errors() -> Tuple[Any, ...]:
     return (*own, RuntimeError, ValueError)
 
 
-GRAPH_RUNTIMES: Dict[str, Callable[[Path, int], Callable[[Array], Array]]] = {
+GRAPH_NETWORKS: Dict[str, Callable[[Path, int], Network]] = {
     "onnxruntime": load_onnx,
     "onnxruntime-basic": partial(load_onnx, runtime="onnxruntime-basic", level="ORT_ENABLE_BASIC"),
     "onnxruntime-coreml": partial(load_onnx, runtime="onnxruntime-coreml"),

@@ -7,13 +7,15 @@ import dataclasses
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 from device_agents.errors import BadInput
 from device_agents.preprocess import SCALINGS
+from device_agents.records import LATER, later, optional, to_values
 from device_agents.resize import FITS, RESIZERS
+from device_agents.tasks.families import CLASSIFICATION, task_problems
 
 _CHOICES: Dict[str, Tuple[str, ...]] = {
     "layout": ("nhwc", "nchw"),
@@ -21,13 +23,12 @@ _CHOICES: Dict[str, Tuple[str, ...]] = {
     "fit": tuple(sorted(FITS)),
     "resizer": tuple(sorted(RESIZERS)),
     "scaling": tuple(sorted(SCALINGS)),
-    "outputs": ("logits", "probabilities", "quantised"),
+    "outputs": ("logits", "probabilities", "quantised", "raw"),
 }
 _LARGEST_INPUT = 4096
 MOST_LABEL_BYTES = 16 << 20  # ImageNet-21k's 21,841 classes with their words are 1 MB
 _HASH = re.compile("[0-9a-f]{64}")
-# What only a changed model has; left out of files where it is empty, so that older readers take them.
-_OF_VARIANTS = ("variant", "source_sha256", "calibration")
+_OF_TASK = ("task", "head", "post")  # the task knows what is right in them
 
 
 @dataclass(frozen=True)
@@ -36,9 +37,11 @@ class Sidecar:
 
     ``fit``, ``resizer`` and ``scaling`` are the defaults that an environment may replace. ``outputs`` are "logits" (a
     softmax follows), "probabilities", or "quantised" (probabilities in integers; the file's own scale and zero point
-    bring them to 0..1). ``labels`` is the label CSV's path relative to the sidecar, "" for none; with ``background``
-    class 0 is the background, and the label list may leave it out. A model made from another says which ``variant`` of
-    it this is, the source file's sha256, and the sha256 of each picture that its ranges were calibrated with.
+    bring them to 0..1); for another ``task`` than classification "raw": its ``head`` (a key of the task's HEADS) reads
+    all outputs, and ``post`` holds those of the task's Settings that are not at their default. ``labels`` is the label
+    CSV's path relative to the sidecar, "" for none; with ``background`` class 0 is the background, and the label list
+    may leave it out. A model made from another says which ``variant`` of it this is, the source file's sha256, and the
+    sha256 of each picture that its ranges were calibrated with.
     """
 
     name: str
@@ -52,9 +55,12 @@ class Sidecar:
     outputs: str
     labels: str = ""
     background: bool = False
-    variant: str = ""
-    source_sha256: str = ""
-    calibration: Tuple[str, ...] = ()
+    variant: str = later("")
+    source_sha256: str = later("")
+    calibration: Tuple[str, ...] = later(())
+    task: str = later(CLASSIFICATION)
+    head: str = later("")
+    post: Mapping[str, Any] = field(default_factory=dict, hash=False, metadata=LATER)
 
 
 def sidecar_path(model: Path) -> Path:
@@ -66,7 +72,7 @@ def read_sidecar(path: Path) -> Sidecar:
     """Read a sidecar, given its own path or its model's; raises BadInput that names every problem at once."""
     path = path if path.suffix == ".json" else sidecar_path(path)
     if not path.is_file():
-        wanted = ", ".join(field.name for field in dataclasses.fields(Sidecar))
+        wanted = ", ".join(one.name for one in dataclasses.fields(Sidecar) if not one.metadata.get("later"))
         raise BadInput(f"expected the model's sidecar at {path}, found none; write one with the keys {wanted}")
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
@@ -82,9 +88,9 @@ def write_sidecar(path: Path, sidecar: Sidecar) -> None:
 
 
 def sidecar_values(sidecar: Sidecar) -> Dict[str, Any]:
-    """Give a sidecar as JSON values, without what only a changed model has where that is empty."""
-    values = dataclasses.asdict(sidecar)
-    return {name: value for name, value in values.items() if value or name not in _OF_VARIANTS}
+    """Give a sidecar as JSON values, without what came later where that is at its default."""
+    values: Dict[str, Any] = to_values(sidecar)
+    return values
 
 
 def parse_sidecar(values: Any, *, source: str) -> Sidecar:
@@ -121,15 +127,12 @@ def read_labels(path: Path) -> Tuple[str, ...]:
 
 
 def _problems(values: Dict[str, Any]) -> List[str]:
-    fields = {field.name: field for field in dataclasses.fields(Sidecar)}
+    fields = {one.name: one for one in dataclasses.fields(Sidecar)}
     unknown = [f"unknown key '{name}'" for name in values if name not in fields]
-    missing = [
-        f"missing key '{name}'"
-        for name, field in fields.items()
-        if field.default is dataclasses.MISSING and name not in values
-    ]
-    present = [problem for name, value in values.items() if name in fields for problem in _value_problems(name, value)]
-    return unknown + missing + present
+    missing = [f"missing key '{name}'" for name, one in fields.items() if not optional(one) and name not in values]
+    checked = (name for name in values if name in fields and name not in _OF_TASK)
+    present = [problem for name in checked for problem in _value_problems(name, values[name])]
+    return unknown + missing + present + task_problems(values)
 
 
 def _value_problems(name: str, value: Any) -> List[str]:

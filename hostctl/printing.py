@@ -8,6 +8,7 @@ import io
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from hostctl.plain_words import plain
@@ -128,8 +129,13 @@ def predict_text(result: Mapping[str, Any]) -> str:
     if "rows" in result:
         return _grid_text(result)
     lines = [f"{result['model']} on {result['pictures']} pictures"]
-    for name, key in (("top-1", "top_1"), ("top-5", "top_5")):
-        lines.append(f"  {name} accuracy  {percent(result[key]['accuracy'], result[key]['interval'])}")
+    if "objects" in result:
+        found = result["objects"]
+        lines.append(f"  objects right  {percent(found['accuracy'], found['interval'])} of {found['count']}")
+        lines += [f"  mIoU           {percent(result['miou'])}"] if "miou" in result else []
+    else:
+        for name, key in (("top-1", "top_1"), ("top-5", "top_5")):
+            lines.append(f"  {name} accuracy  {percent(result[key]['accuracy'], result[key]['interval'])}")
     lines += [f"  {key:<14} {result[key]}" for key in ("preprocessing", "decoder", "view", "runtime", "run")]
     for key in ("failed", "not_available"):
         if result[key]:
@@ -153,7 +159,8 @@ def _against_host(result: Mapping[str, Any]) -> list[str]:
 
 
 def _grid_text(result: Mapping[str, Any]) -> str:
-    cells = _stacked_row if result["design"] == "stacked" else _compared_row
+    of_objects = partial(_compared_row, objects=result.get("unit") == "object")
+    cells = _stacked_row if result["design"] == "stacked" else of_objects
     lines = [f"{result['model']} on {result['pictures']} pictures in {result['environments']} conditions", ""]
     rows = [cells(row) for row in result["rows"]]
     if not result["not_available"]:
@@ -164,7 +171,8 @@ def _grid_text(result: Mapping[str, Any]) -> str:
             f"half of the scenes (seed {result['seed']}) choose, the other half score; all: {result['stacked']}"
         )
     else:
-        lines.append("against the base: the change of accuracy, pictures with another label, right in exactly one")
+        what = "objects" if result.get("unit") == "object" else "pictures"
+        lines.append(f"against the base: the change of accuracy, {what} with another label, right in exactly one")
     lines += [f"  {key:<14} {result[key]}" for key in ("preprocessing", "run")]
     keys = ("isp", "codec", "precision", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads")
     base = " ".join(f"{key}={result['base'][key]}" for key in keys if result["base"].get(key))
@@ -179,10 +187,11 @@ def _grid_text(result: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _compared_row(row: Mapping[str, Any]) -> dict[str, str]:
+def _compared_row(row: Mapping[str, Any], *, objects: bool = False) -> dict[str, str]:
     return {
         "changed": " ".join(f"{family}={variant}" for family, variant in row["changed"].items()) or "(base)",
-        "top-1 accuracy": percent(row["accuracy"], row["interval"]),
+        **({"mIoU": percent(row["miou"])} if "miou" in row else {}),
+        ("objects right" if objects else "top-1 accuracy"): percent(row["accuracy"], row["interval"]),
         "difference": percent(row["difference"], row["difference_interval"]),
         "other label": percent(row["flips"]),
         "instability": percent(row["instability"], row["instability_interval"]),

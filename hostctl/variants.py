@@ -23,7 +23,8 @@ from device_agents.decode import DECODERS, RGB
 from device_agents.errors import pick
 from device_agents.preprocess import FAILURES, SCALINGS, fingerprint
 from device_agents.resize import FITS, RESIZERS
-from device_agents.runtimes import RUNTIMES, runtime_version
+from device_agents.runtimes import NETWORKS, runtime_version
+from device_agents.tasks.families import POSTS
 from device_agents.view import VIEWS
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ def list_variants(*names: str) -> pd.DataFrame:
         "scaling": (SCALINGS, lambda scale: scale(picture)),
         "codec": (CODECS, lambda encode: DECODERS["pillow"](encode(picture))),
         "isp": (ISPS, lambda isp: isp(raw)),
-        "runtime": (RUNTIMES, None),
+        "runtime": (NETWORKS, None),
+        "post": (POSTS, None),
     }
     raw = _raw(picture)
     for name in names:

@@ -54,6 +54,22 @@ def _refuse_strange(target: Path) -> None:
         raise KitError(f"expected operators that tf2onnx converts, got {', '.join(strange)}; the file is not kept")
 
 
+def through_onnx(edit: Callable[[Path, Path], None]) -> Callable[[Path, Path], None]:
+    """Make of an edit of ONNX files one of TFLite files, which writes ONNX: the file is converted first."""
+
+    def make(source: Path, target: Path) -> None:
+        converted = target.with_name(f"converted-{target.name}")
+        tflite_to_onnx(source, converted)
+        try:
+            edit(converted, target)
+        except BadInput as problem:  # its words name a file that nobody has seen
+            raise BadInput(str(problem).replace(str(converted), str(source))) from problem
+        finally:
+            converted.unlink()
+
+    return make
+
+
 CONVERSIONS: Mapping[tuple[str, str], Callable[[Path, Path], None]] = {
     ("keras", "tflite"): keras_to_tflite,
     ("keras", "onnx"): keras_to_onnx,

@@ -1,4 +1,4 @@
-"""A trained ONNX model's max-pools with or without ceil mode, and its upsampling nearest or bilinear: graph edits.
+"""A trained ONNX model's max-pools with or without ceil mode, and how it upsamples: graph edits.
 
 The size of a pooled axis is f((n + p - d (k - 1) - 1) / s) + 1 for input n, padding p on both sides together, kernel k,
 dilation d and stride s; f is floor, or ceil in ceil mode (SysNoise, equation 8). PyTorch adds that the last window must
@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from device_agents.errors import BadInput
+from stability_train.graph_sizes import follow_sizes
 
 _UPSAMPLING = {
     # PyTorch's nn.Upsample: mode "nearest", and "bilinear" with align_corners=False.
     "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
     "bilinear": {"mode": "linear", "coordinate_transformation_mode": "half_pixel"},
 }
+# What onnx_coordinates writes, by the frameworks' names: PyTorch's and TensorFlow 1's align_corners=True; what PyTorch
+# and TensorFlow 2 do without; and what TensorFlow 1 did without.
+COORDINATES = {"align-corners": "align_corners", "half-pixel": "half_pixel", "asymmetric": "asymmetric"}
+_PLACED_ALIKE = {"pytorch_half_pixel": "half_pixel"}  # but for an output of one pixel
 _ONNX_MODES = {"nearest": "nearest", "bilinear": "linear"}
 
 
@@ -33,7 +38,8 @@ def pooled_size(
 def onnx_ceil(source: Path, target: Path | None = None, *, ceil: bool) -> None:
     """Write the model with ceil mode put on (or taken off) all of its strided max-pools; without target only check it.
 
-    Raises BadInput where it has no strided max-pool, or all are so already, saying which.
+    Sizes that its exporter wrote down follow (graph_sizes). Raises BadInput where it has no strided max-pool, or all
+    are so already, saying which, and where a size cannot follow.
     """
     import onnx
 
@@ -53,6 +59,7 @@ def onnx_ceil(source: Path, target: Path | None = None, *, ceil: bool) -> None:
         raise BadInput(f"{source}: expected a strided max-pool for ceil mode, got a model without one")
     if not changed:
         raise BadInput(f"{source}: expected a strided max-pool {_mode(not ceil)}, got {len(found)} all {_mode(ceil)}")
+    follow_sizes(onnx.load(source), model)
     if target is not None:
         _save(model, target)
 
@@ -97,6 +104,41 @@ def onnx_upsampling(source: Path, target: Path | None = None, *, mode: str) -> N
         raise BadInput(f"{source}: expected upsampling (Resize) to change, got a model without any")
     if not changed:
         raise BadInput(f"{source}: expected upsampling that is not {mode}, got {len(found)} that are already")
+    if target is not None:
+        _save(model, target)
+
+
+def onnx_coordinates(source: Path, target: Path | None = None, *, coordinates: str) -> None:
+    """Write the model with the pixels of its bilinear upsampling (Resize) placed otherwise; what is mixed stays.
+
+    coordinates: a key of COORDINATES. Frameworks differ in them: a model trained with one and run with another sees its
+    feature maps moved by up to half a pixel of the smaller map. Without target it is only checked. Raises BadInput
+    where there is no bilinear Resize, or all have these coordinates already.
+    """
+    import onnx
+
+    model = onnx.load(source)
+    wanted = COORDINATES[coordinates]
+    found, changed = 0, 0
+    for node in model.graph.node:
+        settings = {one.name: one for one in node.attribute}
+        if node.op_type != "Resize" or "mode" not in settings or settings["mode"].s != b"linear":
+            continue
+        found += 1
+        name = "coordinate_transformation_mode"
+        before = settings[name].s.decode() if name in settings else "half_pixel"
+        if _PLACED_ALIKE.get(before, before) == wanted:
+            continue
+        kept = [one for one in node.attribute if one.name != name]
+        del node.attribute[:]
+        node.attribute.extend([*kept, onnx.helper.make_attribute(name, wanted)])
+        changed += 1
+    if not found or _opset(model) < 11:
+        raise BadInput(f"{source}: expected bilinear upsampling (Resize of opset 11 or later), got a model without any")
+    if not changed:
+        raise BadInput(
+            f"{source}: expected bilinear upsampling that is not {coordinates}, got {found} that are already"
+        )
     if target is not None:
         _save(model, target)
 

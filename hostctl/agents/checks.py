@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from device_agents.errors import BadInput, CommandFailed, DeviceError
 from device_agents.records import Prediction, from_dict
+from device_agents.tasks.families import checked_detail
 from hostctl.browsers.checks import MOST_TEXT, Asked, checked_prediction, checked_values
 from hostctl.transports.bounds import check_file
 
@@ -48,21 +50,24 @@ def checked_shot(values: Mapping[str, Any], *, stem: str, device: str) -> tuple[
 
 
 def checked_answer(values: dict[str, Any], asked: Asked, *, name: str) -> Prediction:
-    """Give an agent's line as a prediction that was asked for; a long reason is cut.
+    """Give an agent's line as a prediction that was asked for; a long reason is cut, a detail written as here.
 
     Raises CommandFailed for a line of another form (another version of the agent), and for a prediction that was not
     asked for, or cannot be true: that is the agent's failure, and no use in asking again.
     """
     if isinstance(values.get("error"), str):
         values = {**values, "error": values["error"][:MOST_TEXT]}
+    detail = values.get("detail", "")
     try:
-        one = from_dict(Prediction, checked_values(values))
+        checked_values({name: value for name, value in values.items() if name != "detail"})
+        one = from_dict(Prediction, values)
     except BadInput as problem:
         raise CommandFailed(f"{name}: {problem}") from problem
     answered = (str(one.picture), str(one.environment))
     if answered not in asked.cells:
         raise CommandFailed(f"{name}: expected one answer to each question, got another for {answered}")
     try:
-        return checked_prediction(values, asked, name=name)
+        found = checked_prediction(values, asked, name=name)
     except DeviceError as problem:
         raise CommandFailed(str(problem)) from problem
+    return replace(found, detail=checked_detail(asked.task, detail)[0]) if detail else found

@@ -14,14 +14,14 @@ import json
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from device_agents import errors
 from device_agents.errors import BadInput, DeviceError, KitError, Unreachable
 from device_agents.predict import Job, hash_file
-from device_agents.records import Environment, Prediction, from_line
+from device_agents.records import Environment, Prediction, from_line, to_values
 from device_agents.sidecar import read_labels
 from hostctl.batches.pool_host import RESOURCE, DeviceActor
 from hostctl.batches.pool_offer import need_dask, secured
@@ -209,7 +209,7 @@ def _portable(job: Job) -> tuple[str, dict[str, Path]]:
     names = {path: f"{hash_file(Path(path))}{Path(path).suffix.lower()}" for path in _paths(job)}
     pictures = tuple(replace(one, file=names[one.file]) for one in job.pictures)
     sent = replace(job, model=names[job.model], pictures=pictures, labels=labels)
-    return json.dumps(asdict(sent), ensure_ascii=False), {name: Path(path) for path, name in names.items()}
+    return json.dumps(to_values(sent), ensure_ascii=False), {name: Path(path) for path, name in names.items()}
 
 
 def _paths(job: Job) -> list[str]:

@@ -13,10 +13,13 @@ from device_agents.errors import BadInput, DeviceError
 from device_agents.predict import Job
 from device_agents.records import Prediction, from_dict
 from device_agents.tasks.classification import BACKGROUND
+from device_agents.tasks.detection import NOTHING
+from device_agents.tasks.families import CLASSIFICATION, checked_detail
 
 MOST_PHOTOGRAPH_BYTES = 64 << 20  # a 108-megapixel phone's JPEG passes
 MOST_ANSWER_BYTES = 64 << 10
 MOST_DEPTH, MOST_ENTRIES, MOST_TEXT = 6, 256, 1000
+MOST_DETAIL = 1 << 20  # characters; a mask of 513 x 513 without any order in it has a third of that
 MOST_LATENCY_MS = 3.6e6
 MOST_NUMBER = 1e300  # JSON's whole numbers may be larger than any float; NaN and infinity are not below it
 SUFFIXES = {"JPEG": "jpg", "MPO": "jpg", "PNG": "png", "WEBP": "webp", "HEIF": "heic"}
@@ -29,18 +32,28 @@ _INFO_TEXTS = ("agent", "platform", "platform_version", "model", "utc")
 
 @dataclass(frozen=True)
 class Asked:
-    """What a prediction job may answer: its (picture, environment) cells, and how the model's classes may be called."""
+    """What a prediction job may answer: its (picture, environment) cells, and how the model's classes may be called.
+
+    ``task`` is the model's, which says what form a detail has, if any.
+    """
 
     cells: frozenset[tuple[str, str]]
     labels: frozenset[str] | None
     top_k: int
+    task: str = CLASSIFICATION
 
     @classmethod
     def of(cls, job: Job, labels: Collection[str] | None) -> Asked:
         """Give what ``job`` asks for; without ``labels`` classes are called by their index."""
         cells = {(one.picture, environment.environment) for one in job.pictures for environment in job.environments}
         names = None if labels is None else frozenset((*labels, BACKGROUND))
-        return cls(frozenset(cells), names, job.top_k)
+        return cls(frozenset(cells), names, job.top_k, job.sidecar.task)
+
+    def knows(self, label: str) -> bool:
+        """Whether an answer may have this label."""
+        if self.task != CLASSIFICATION and label == NOTHING:
+            return True
+        return label in self.labels if self.labels is not None else _index(label)
 
 
 def checked_photograph(data: bytes) -> str:
@@ -123,8 +136,8 @@ def _wrong(one: Prediction, asked: Asked) -> str:
     if not _number(one.latency_ms) or not 0 <= one.latency_ms <= MOST_LATENCY_MS:
         return f"the latency {one.latency_ms!r} ms"
     if one.error:
-        return "an error and labels" if one.labels or one.scores else ""
-    return _wrong_classes(one.labels, one.scores, asked)
+        return "an error and labels or a detail" if one.labels or one.scores or one.detail else ""
+    return _wrong_classes(one.labels, one.scores, asked) or _wrong_detail(one, asked)
 
 
 def _wrong_classes(labels: tuple[str, ...], scores: tuple[float, ...], asked: Asked) -> str:
@@ -132,9 +145,21 @@ def _wrong_classes(labels: tuple[str, ...], scores: tuple[float, ...], asked: As
         return f"{len(labels)} labels and {len(scores)} scores where {asked.top_k} were asked for"
     if not all(_number(score) and 0 <= score <= 1 + 1e-6 for score in scores) or list(scores) != sorted(scores)[::-1]:
         return f"the scores {scores!r}"[:80]
-    known = asked.labels
-    unknown = [one for one in labels if (one not in known if known is not None else not _index(one))]
+    unknown = [one for one in labels if not asked.knows(one)]
     return f"the unknown label {unknown[0][:40]!r}" if unknown else ""
+
+
+def _wrong_detail(one: Prediction, asked: Asked) -> str:
+    if not isinstance(one.detail, str) or len(one.detail) > MOST_DETAIL:
+        return f"a detail that is no text of at most {MOST_DETAIL} characters"
+    try:
+        _, labels = checked_detail(asked.task, one.detail)
+    except BadInput as problem:
+        return f"a detail that cannot be read: {str(problem)[:200]}"
+    unknown = [label for label in labels if not asked.knows(label)]
+    absent = [label for label in one.labels if one.detail and label not in (*labels, NOTHING)]
+    strange = unknown or absent
+    return f"the label {strange[0][:40]!r}, which its {'model' if unknown else 'detail'} has not" if strange else ""
 
 
 def _index(label: str) -> bool:

@@ -10,8 +10,10 @@ from typing import Any
 
 from device_agents.errors import BadInput, DeviceError
 from device_agents.predict import Job, hash_file
+from device_agents.preprocess import NOT_AVAILABLE
 from device_agents.records import Environment, Prediction
 from device_agents.sidecar import Sidecar, read_labels
+from device_agents.tasks.families import CLASSIFICATION
 from hostctl.browsers.checks import Asked, checked_info, checked_prediction
 from hostctl.browsers.link import WebLink
 from hostctl.browsers.wire import VARIANTS, job_files, wire_job
@@ -69,9 +71,12 @@ class WebDevice:
     def predict(self, job: Job, *, silence_s: float = PREDICTION_SILENCE_S) -> Iterator[Prediction]:
         """Predict a job of this machine's files in the page; gives each prediction as it comes, each once.
 
-        Raises BadInput where the job asks for what no page can do (web_wire), DeviceError where the page answers what
-        was not asked or leaves some out.
+        Of another task than classification every prediction is "not available". Raises BadInput where the job asks for
+        what no page can do (wire), DeviceError where the page answers what was not asked or leaves some out.
         """
+        if job.sidecar.task != CLASSIFICATION:
+            yield from _not_available(job)
+            return
         labels = job.labels
         if labels is None and job.sidecar.labels:
             labels = read_labels(Path(job.model).parent / job.sidecar.labels)
@@ -162,6 +167,12 @@ def browser_environments(
         if getattr(environment, field) not in info[known]:
             raise BadInput(_unknown(field, getattr(environment, field), info, machine))
     return made
+
+
+def _not_available(job: Job) -> Iterator[Prediction]:
+    why = f"{NOT_AVAILABLE}a page predicts {CLASSIFICATION} alone, the model's task is {job.sidecar.task}"
+    for picture, environment in itertools.product(job.pictures, job.environments):
+        yield Prediction(picture.picture, environment.environment, error=f"{why}; predict on the host or an agent")
 
 
 def _unknown(field: str, name: str, info: dict[str, Any], machine: str) -> str:

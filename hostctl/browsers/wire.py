@@ -11,6 +11,7 @@ from device_agents.predict import Job, JobPicture, hash_file
 from device_agents.records import Corners
 from device_agents.runtime_libraries import import_library, read_model
 from device_agents.sidecar import sidecar_values
+from device_agents.tasks.families import check_post
 from device_agents.view import pillow_coefficients, rectified_size
 
 # Each field of an environment that a page must know the name of, and where its info lists them.
@@ -40,10 +41,11 @@ def wire_job(job: Job, labels: tuple[str, ...] | None, files: dict[str, str]) ->
     """Give a job as the page reads it; ``files`` are job_files.
 
     Raises BadInput for an environment that no page can be asked for: another view than VIEWS, another colour than
-    "rgb", more than one thread, another model than the job's.
+    "rgb", more than one thread, another model than the job's, a post.
     """
     fields = ("environment", *VARIANTS, "runtime_version")
     for environment in job.environments:
+        check_post(environment.post, sidecar=job.sidecar)
         if environment.view not in VIEWS or (environment.colour, environment.threads) != ("rgb", 1):
             raise BadInput(
                 f"a browser predicts with the view {', '.join(VIEWS[:-1])} or {VIEWS[-1]}, the colour rgb and one "

@@ -6,6 +6,7 @@ command   What a command of the command line is: its words, its options, and wha
 decoding  The command of the paper's section 7: decoding
 devices   The command `devices`: check a lab's devices, set up a new phone, make certificates, clear photographs of runs
 diagnose  The command that names faults blind: diagnose
+elephant  The elephant test: elephant
 findings  Commands that say what a run found, and what a study needs: report, plan, check, compare
 judge     Commands about what counts as right: scenes (words to labels by a map), judge (a person says so)
 lab       Commands about the laboratory itself: qualify (is the rack fit to measure), drift (did it change during a run)

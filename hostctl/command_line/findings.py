@@ -12,7 +12,10 @@ from device_agents.errors import BadInput
 from hostctl.command_line.command import Command, comma_list, print_result
 from hostctl.plain_words import plain
 
-TABLES = ("paper-2", "paper-3", "paper-4", "sysnoise-cls", "sysnoise-1")  # of hostctl.runs.tabling
+TABLES = (  # of hostctl.runs.tabling
+    *("paper-2", "paper-3", "paper-4"),
+    *("sysnoise-1", "sysnoise-cls", "sysnoise-det", "sysnoise-nlp", "sysnoise-seg"),
+)
 
 
 def _report_options(parser: argparse.ArgumentParser) -> None:

@@ -37,7 +37,7 @@ from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput, pick
 from device_agents.preprocess import FAILURES, StageFailed, fingerprint
-from device_agents.records import Scene
+from device_agents.records import Scene, to_values
 from device_agents.resize import FITS, RESIZERS
 from device_agents.sidecar import read_labels
 from hostctl.pictures.prepared import PREPARED_FIT
@@ -163,7 +163,7 @@ def _source_annotations(scenes: Path) -> Coco:
 
 def _head(making: Making, layout: str, scenes: Sequence[Scene], coco: Coco) -> dict[str, Any]:
     """What identifies a data set, known before the first picture is made."""
-    facts = [[*asdict(replace(scene, file="")).values(), coco.boxes.get(scene.scene, [])] for scene in scenes]
+    facts = [[*to_values(replace(scene, file="")).values(), coco.boxes.get(scene.scene, [])] for scene in scenes]
     digest = hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
     stages = ["decode", "colour", *(["fit", "resize"] if making.size else [])]
     how = (

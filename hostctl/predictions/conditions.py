@@ -12,6 +12,7 @@ from capture.codecs import CODECS
 from capture.isp import ISPS
 from device_agents.predict import FAMILIES as OF_ENVIRONMENTS
 from device_agents.records import Environment
+from device_agents.tasks.families import POSTS
 from stability_train.variants import ARCHITECTURE, PRECISIONS
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ OF_PICTURES: dict[str, Mapping[str, Any]] = {"isp": ISPS, "codec": CODECS}
 OF_MODELS: dict[str, Mapping[str, Any]] = {
     "precision": {name: one for name, one in PRECISIONS.items() if one.noise != ARCHITECTURE}
 }
-FAMILIES: dict[str, Mapping[str, Any]] = {**OF_PICTURES, **OF_MODELS, **OF_ENVIRONMENTS, THREADS: {}}
+FAMILIES: dict[str, Mapping[str, Any]] = {**OF_PICTURES, **OF_MODELS, **OF_ENVIRONMENTS, "post": POSTS, THREADS: {}}
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from analysis.store import Run
 from device_agents.predict import hash_file
-from device_agents.sidecar import Sidecar
+from device_agents.sidecar import Sidecar, read_labels
 
 NOTE = "models"
 
@@ -15,6 +16,7 @@ NOTE = "models"
 def keep_model(run: Run, model: Path, sidecar: Sidecar) -> None:
     """Note a model in the run, by the name in its sidecar; its family is the first word of that name.
 
+    Of a detector its classes too: precision counts those that it could have answered, whether it ever does or not.
     A variant of a model (INT8, ...) has the model's name and its own note (hostctl.predictions.model_variants).
     """
     if sidecar.variant:
@@ -22,6 +24,9 @@ def keep_model(run: Run, model: Path, sidecar: Sidecar) -> None:
     known = run.note(NOTE) or {}
     word = re.match("[A-Za-z]+", sidecar.name)
     family = (word.group() if word else sidecar.name).lower()
-    mine = {"bytes": model.stat().st_size, "sha256": hash_file(model), "parameters": None, "family": family}
+    size, sha256 = model.stat().st_size, hash_file(model)
+    mine: dict[str, Any] = {"bytes": size, "sha256": sha256, "parameters": None, "family": family}
+    if sidecar.task == "detection" and sidecar.labels:
+        mine["labels"] = list(read_labels(model.parent / sidecar.labels))
     if known.get(sidecar.name) != mine:
         run.set_note(NOTE, {**known, sidecar.name: mine})

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.frames import PREDICTION_COLUMNS, TEXTS
 from analysis.store import Run
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import BadInput, pick
@@ -23,8 +24,11 @@ from hostctl.pictures.prepared import as_prepared
 from hostctl.predictions.comparing import ITEM, compare, failures, scored_round
 from hostctl.predictions.conditions import Condition, by_making, by_model, describe_changes, of_conditions
 from hostctl.predictions.designs import DESIGNS, SEED, Variants, candidates, most_harmful, parse_vary, scoring_half
+from hostctl.predictions.detection_rounds import lowest_precision, precision_round
+from hostctl.predictions.objects import compare_objects, objects_right
 from hostctl.predictions.predicting_on import against_host, agent_of, variants_on
 from hostctl.predictions.probing import Models, usable
+from hostctl.predictions.segmentation_rounds import lowest_miou, miou_round
 from hostctl.printing import Progress
 
 if TYPE_CHECKING:
@@ -108,7 +112,7 @@ def predict_pictures(
             for note in left_out:
                 progress("variants", 0, 0, note)
             if setup.design == STACKED:
-                found = _stacked(opened, base, variants, work, progress)
+                found = _stacked(opened, base, variants, work, progress, task=card.task)
             else:
                 found = _compared(opened, DESIGNS[setup.design](base, variants), work)
         described = {**asdict(base.environment), "isp": base.isp, "codec": base.codec}
@@ -201,44 +205,57 @@ def _make(run: Run, conditions: Sequence[Condition], workers: int, progress: Pro
 
 def _alone(run: Run, condition: Condition) -> dict[str, Any]:
     """The result of one condition."""
-    table, environment = run.predictions(), condition.environment
+    table, environment = run.predictions([*PREDICTION_COLUMNS, *TEXTS]), condition.environment
+    table = of_conditions(table, [condition])
     return {
         "runtime": f"{environment.runtime} {environment.runtime_version}",
         "decoder": environment.decoder,
         "view": environment.view,
         "environment": environment.environment,
-        **_accuracy(of_conditions(table, [condition])),
+        **_accuracy(table),
+        **objects_right(table),
     }
 
 
 def _compared(run: Run, conditions: Sequence[Condition], work: Work) -> dict[str, Any]:
     """Predict in all conditions and compare each with the first, the base."""
     work(conditions)
-    table = _table(run, conditions)
-    return {**_counts(table), "environments": len(conditions), "rows": compare(table, conditions)}
+    table = _table(run, conditions, columns=(*COLUMNS, *TEXTS))
+    rows = compare(table, conditions)
+    found = compare_objects(table, conditions, rows) or {"rows": rows}
+    return {**_counts(table), "environments": len(conditions), **found}
 
 
-def _stacked(run: Run, base: Condition, variants: Variants, work: Work, progress: Progress) -> dict[str, Any]:
+def _stacked(
+    run: Run, base: Condition, variants: Variants, work: Work, progress: Progress, *, task: str
+) -> dict[str, Any]:
     """Add to the base the most harmful variant of all families, then the next given it, until each has one."""
     work([base])
-    before = _table(run, [base])
+    choose, score, table_of = most_harmful, scored_round, partial(_table, run)
+    if task == "segmentation":
+        choose, score, table_of = lowest_miou, miou_round, partial(_table, run, columns=(*COLUMNS, *TEXTS))
+    if task == "detection":
+        table_of = partial(_table, run, columns=(*COLUMNS, *TEXTS))
+        labels = (run.note("models") or {}).get(base.environment.model, {}).get("labels")
+        choose, score = partial(lowest_precision, labels=labels), partial(precision_round, labels=labels)
+    before = table_of([base])
     scoring = scoring_half(before["cluster"])
     if scoring.all() or not scoring.any():
         raise BadInput(
             f"a stacked design needs pictures on both halves, one to choose and one to score by; the {len(before)} "
             "here fall on one; give more"
         )
-    rows, used, left = [scored_round(before, base, base, 0)], [base], dict(variants)
+    rows, used, left = [score(before, base, base, 0)], [base], dict(variants)
     current = base
     while options := candidates(current, left):
         progress("round", len(rows), len(rows) + len(left) - 1, f"{len(options)} conditions to choose from")
         work(list(options))
         used += options
-        worst = most_harmful(_table(run, list(options)), options)
+        worst = choose(table_of(list(options)), options)
         if worst is None:
             break
         left.pop(options[worst][0])
-        rows.append(scored_round(_table(run, [base, worst]), worst, base, len(rows), options[worst]))
+        rows.append(score(table_of([base, worst]), worst, base, len(rows), options[worst]))
         current = worst
     _note(run, "stacked", current, {"rows": rows})
     return {
@@ -257,8 +274,8 @@ def _note(run: Run, name: str, condition: Condition, more: dict[str, Any]) -> No
     run.set_note(name, {**(run.note(name) or {}), environment.model: found})
 
 
-def _table(run: Run, conditions: Sequence[Condition]) -> pd.DataFrame:
-    return of_conditions(run.predictions(COLUMNS), conditions)
+def _table(run: Run, conditions: Sequence[Condition], *, columns: Sequence[str] = COLUMNS) -> pd.DataFrame:
+    return of_conditions(run.predictions(columns), conditions)
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:

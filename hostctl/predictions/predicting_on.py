@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from analysis.cells import count_stages, first_difference
+from analysis.cells import DETAILED, count_stages, first_difference
 from analysis.homes import as_agents
 from analysis.store import Run
 from device_agents.errors import BadInput, Unreachable, pick
@@ -56,7 +56,7 @@ def against_host(run: Run, device: str) -> dict[str, Any]:
 
     A page's usual decoder and runtime are held against this host's.
     """
-    table = run.predictions()
+    table = run.predictions([*DETAILED, "machine"])
     here, there = table[table["machine"] == HOST], as_agents(table[table["machine"] == device])
     found = first_difference(here, there)
     alone = found["stage"].astype(str).str.startswith("only on")

@@ -19,6 +19,7 @@ from device_agents.predict import Job, JobPicture, predict
 from device_agents.records import Environment
 from device_agents.runtimes import runtime_version
 from device_agents.sidecar import Sidecar
+from device_agents.tasks.families import check_post
 from hostctl.predictions.conditions import OF_MODELS, Condition, Variant, by_model, changed, changes
 
 PROBE_HEIGHT, PROBE_WIDTH = 48, 64
@@ -44,7 +45,8 @@ def usable(asked: Asked, base: Condition, models: Models) -> tuple[dict[str, lis
     asked: as designs.parse_vary gives it. Raises MissingExtra or BadInput for one that was asked for by name and does
     not work, and BadInput where the base itself does not.
     """
-    found, lacking = _variants({family: names for family, names in asked.items() if family not in OF_MODELS})
+    _, card = models.files[base.environment.model_sha256]
+    found, lacking = _variants({family: names for family, names in asked.items() if family not in OF_MODELS}, card)
     variants = {family: list(models.variants) if family in OF_MODELS else found[family] for family in asked}
     lacking |= {("precision", name): reason for name, reason in models.lacking.items()}
     conditions = {base, *(changed(base, variant) for some in variants.values() for variant in some)}
@@ -69,15 +71,17 @@ def usable(asked: Asked, base: Condition, models: Models) -> tuple[dict[str, lis
     return kept, [f"{family} {name} is left out: {error}" for (family, name), error in lacking.items()]
 
 
-def _variants(asked: Asked) -> tuple[dict[str, list[Variant]], Lacking]:
-    """Give each family's variants with what belongs to them, and the reasons of those that are not installed."""
+def _variants(asked: Asked, card: Sidecar) -> tuple[dict[str, list[Variant]], Lacking]:
+    """Give each family's variants with what belongs to them, and why others are not: not installed, or no switch."""
     variants: dict[str, list[Variant]] = {family: [] for family in asked}
     lacking: Lacking = {}
     for family, names in asked.items():
         for name in names:
             try:
                 found = VERSIONS[family](str(name)) if family in VERSIONS else {}
-            except MissingExtra as problem:
+                if family == "post":
+                    check_post(str(name), sidecar=card)
+            except (MissingExtra, BadInput) as problem:
                 lacking[family, name] = str(problem)
                 continue
             variants[family].append({family: name, **found})

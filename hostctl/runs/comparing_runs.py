@@ -144,14 +144,18 @@ def _setup_notes(a: pd.DataFrame, b: pd.DataFrame) -> list[str]:
 
 
 def _matched(sides: _Sides) -> pd.DataFrame:
-    """The answers that both have, by KEYS; columns of A and of B end in _a and _b."""
-    columns = ["label_1", "score_1", "verdict"]
+    """The answers that both have, by KEYS and object; columns of A and of B end in _a and _b."""
+    from analysis.instability import held
+
+    columns, keys = ["label_1", "score_1", "verdict"], list(held(sides.a, KEYS))
+    if keys != list(held(sides.b, KEYS)):
+        raise BadInput("expected two runs of one task, got one that judges objects and one that judges pictures")
     parts = []
     for part in (sides.a, sides.b):
-        if part.duplicated(list(KEYS)).any():
+        if part.duplicated(keys).any():
             raise BadInput("expected one prediction of each photograph and device in a condition, got two")
-        parts.append(part[[*KEYS, *columns, "cluster"]])
-    return parts[0].merge(parts[1].drop(columns="cluster"), on=list(KEYS), suffixes=("_a", "_b"))
+        parts.append(part[[*keys, *columns, "cluster"]])
+    return parts[0].merge(parts[1].drop(columns="cluster"), on=keys, suffixes=("_a", "_b"))
 
 
 def _row(name: str, both: pd.DataFrame, margin: float, level: float) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from analysis.ledger import LEDGER
 from analysis.run_settings import from_toml, to_toml
 from capture.anonymise import anonymised
 from device_agents.errors import BadInput
-from hostctl.runs.prediction_table import listed
 from hostctl.runs.folders import KNOWN_FILES, aside, copy_parts
+from hostctl.runs.prediction_table import listed
 
 # Settings and what devices say of themselves, by the last word of a name: gone from an anonymised copy.
 PERSONAL = re.compile(

@@ -7,9 +7,11 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from analysis import schema
 from analysis.files import picture_path
 from analysis.ledger import BUSY_TIMEOUT_S, LEDGER, LOCK, Ledger
 from analysis.shards import part_path
@@ -17,8 +19,10 @@ from analysis.store import Run
 from device_agents.errors import BadInput, KitError
 from device_agents.records import SCHEMA_VERSION
 
-# Schema version -> the statements that make it the next one; version 1 is the first and still the newest.
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {}
+# Schema version -> what makes a ledger of it one of the next.
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
+    version: partial(schema.migrate, version=version) for version in schema.MIGRATIONS
+}
 MOST_LISTED = 50
 KNOWN_FILES = """
 SELECT sha256 FROM pictures UNION SELECT crop_sha256 FROM pictures UNION SELECT thumb_sha256 FROM pictures

@@ -19,8 +19,8 @@ from analysis.judgements import KINDS, NOTE, Question, agreement, count_kinds, q
 from analysis.store import Run
 from device_agents.errors import BadInput
 from hostctl.predictions.label_names import read_names
-from hostctl.sessions.page_files import add_page_files
 from hostctl.printing import Progress, silent
+from hostctl.sessions.page_files import add_page_files
 
 if TYPE_CHECKING:
     from flask import Blueprint

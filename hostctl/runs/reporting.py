@@ -14,6 +14,7 @@ from analysis import judgements
 from analysis.files import write_whole
 from analysis.homes import at_home
 from analysis.store import Run
+from capture.scene_truth import mapped_truth, strange_classes, truth_labels
 from capture.screen import rectify
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput, pick
@@ -84,6 +85,7 @@ def report_run(
             failures=told.failures,
             sections=told.sections,
             lacking=told.lacking,
+            answers=told.answers,
             title=told.title,
             virtual=told.virtual,
         )
@@ -109,19 +111,28 @@ def report_text(folder: Path, form: str) -> str:
 
 def findings(run: Run) -> Findings:
     """Work out all that a report of the run tells; raises BadInput if it has no predictions."""
+    from analysis.answer_pictures import DRAWERS, answers_of
     from analysis.formats import Findings
     from analysis.sections import NOTED, make_sections
+    from analysis.task_rows import task_of, task_rows
+    from analysis.task_sections import task_sections
 
-    predictions = in_order(run)
-    if predictions.empty:
+    answered = _answered(run)
+    if answered.empty:
         raise BadInput(
             f"{run.folder}: expected predictions, got none; run `instability predict {run.folder} --model NAME`"
         )
+    task, predictions = task_of(answered), task_rows(answered)
     found = _studied(run, predictions)
     notes = {name: run.note(name) for name in NOTED}
+    of_task, more = task_sections(found, answered, task=task)
+    classes = _classes(run)
+    more += [f"{one}: its objects do not count" for one in strange_classes(run.scenes(), classes) if classes]
     sections, lacking = make_sections(found, predictions=predictions, notes=notes)
     title = str(run.settings.get("lab", run.folder.name))
-    return Findings(title, found, sections, lacking, _failures(run), read_names(run.folder), is_virtual(run))
+    drawn = answers_of(answered, task=task) if task in DRAWERS and found.summary.get("unit") == "object" else None
+    names, virtual = read_names(run.folder), is_virtual(run)
+    return Findings(title, found, [*of_task, *sections], [*more, *lacking], _failures(run), names, virtual, drawn)
 
 
 def _studied(run: Run, predictions: pd.DataFrame) -> Study:
@@ -135,8 +146,29 @@ def _studied(run: Run, predictions: pd.DataFrame) -> Study:
 
 
 def in_order(run: Run) -> pd.DataFrame:
-    """The predictions at home, devices in the order of their places on the mount, whichever photograph came first."""
-    return at_home(run.predictions()).sort_values(["order", "place", "picture"], ignore_index=True)
+    """The verdicts at home, devices in the order of their places on the mount, whichever photograph came first.
+
+    A row is a prediction, or an object of one where the model's task answers boxes or masks and scenes have a truth.
+    """
+    from analysis.task_rows import task_rows
+
+    return task_rows(_answered(run))
+
+
+def _answered(run: Run) -> pd.DataFrame:
+    """The predictions in that order, with their whole answers."""
+    from analysis.frames import PREDICTION_COLUMNS, TEXTS
+
+    found = at_home(run.predictions([*PREDICTION_COLUMNS, *TEXTS]))
+    found = found.sort_values(["order", "place", "picture"], ignore_index=True)
+    known = {label: label for label in _classes(run)}
+    texts = {text: mapped_truth(text, known) for text in set(found["truth"]) if known and truth_labels(text)}
+    return found.assign(truth=[texts.get(text, text) for text in found["truth"]]) if texts else found
+
+
+def _classes(run: Run) -> list[str]:
+    """The classes of the run's detectors; objects of others cannot be found, and do not count."""
+    return [label for one in (run.note("models") or {}).values() for label in one.get("labels", ())]
 
 
 def is_virtual(run: Run) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.frames import TEXTS
 from analysis.homes import SETUP, at_home
 from analysis.store import Run
 from device_agents.errors import BadInput, pick
@@ -30,15 +31,15 @@ COLUMNS = (
 def table(folder: Path, name: str) -> dict[str, Any]:
     """Write RUN/report/NAME.html and NAME.csv and give what they hold as a dict that JSON takes.
 
-    name: a key of TABLES. Keys: table, title, headline, notes, reasons, source, page and csv (paths), run, virtual, and
-    parts: name -> title, note, rows (numbers), headings, shown (the rows as text), aside (headings that a terminal has
-    no room for; None: the whole part). Raises BadInput for an unknown table, and where
-    the run lacks what the table needs, naming the command that makes it.
+    name: a key of TABLES or OF_QUESTIONS. Keys: table, title, headline, notes, reasons, source, page and csv (paths),
+    run, virtual, and parts: name -> title, note, rows (numbers), headings, shown (the rows as text), aside (headings
+    that a terminal has no room for; None: the whole part). Raises BadInput for an unknown table, and where the run
+    lacks what the table needs, naming the command that makes it.
     """
     from analysis.table_page import write_table
     from analysis.tables import to_json
 
-    make = pick(TABLES, name, what="table")
+    make = pick({**TABLES, **OF_QUESTIONS}, name, what="table")
     with Run.open(folder, write=False) as run:
         predictions = run.predictions(COLUMNS)
         if predictions.empty:
@@ -115,6 +116,51 @@ def _classification(run: Run, predictions: pd.DataFrame) -> PrintedTable:
     )
 
 
+def _segmentation(run: Run, predictions: pd.DataFrame) -> PrintedTable:
+    from analysis.segmentation_table import segmentation_table
+    from hostctl.predictions.designs import scoring_half
+
+    home = at_home(_one_making(run, run.predictions((*COLUMNS, "detail", "truth"))))
+    stacked = {model: _at_home(run, home, note) for model, note in (run.note("stacked") or {}).items()}
+    return segmentation_table(
+        home,
+        bases=_bases(run, home),
+        stacked={model: names[0] for model, names in stacked.items() if names},
+        scoring=scoring_half,
+        variants=run.note("model_variants"),
+        command=_command(run, predictions),
+    )
+
+
+def _detection(run: Run, predictions: pd.DataFrame) -> PrintedTable:
+    from analysis.detection_table import detection_table
+    from hostctl.predictions.designs import scoring_half
+
+    home = at_home(_one_making(run, run.predictions((*COLUMNS, *TEXTS))))
+    known = {environment.environment for environment in run.environments()}
+    rounds = {}
+    for model, note in (run.note("stacked") or {}).items():
+        names = [_at_home(run, home, row) if row["environment"] in known else [] for row in note["rows"]]
+        if all(names):
+            rounds[model] = [{**row, "environment": name[0]} for row, name in zip(note["rows"], names, strict=True)]
+    return detection_table(
+        home,
+        bases=_bases(run, home),
+        rounds=rounds,
+        scoring=scoring_half,
+        variants=run.note("model_variants"),
+        labels={name: told["labels"] for name, told in (run.note("models") or {}).items() if "labels" in told},
+        command=_command(run, predictions),
+    )
+
+
+def _language(run: Run, predictions: pd.DataFrame) -> PrintedTable:
+    from analysis.language_table import language_table
+
+    home = at_home(predictions)
+    return language_table(home, bases=_bases(run, home), variants=run.note("model_variants"))
+
+
 def _kinds(run: Run, predictions: pd.DataFrame) -> PrintedTable:
     from analysis.noise_kinds import kinds_table
 
@@ -135,12 +181,14 @@ def _one_making(run: Run, predictions: pd.DataFrame) -> pd.DataFrame:
 
 def _bases(run: Run, home: pd.DataFrame) -> list[str]:
     """What at_home calls the environments that are noted as bases, one a model, where they have predictions."""
+    return [name for base in _noted(run) for name in _at_home(run, home, base)]
+
+
+def _at_home(run: Run, home: pd.DataFrame, noted: Mapping[str, str]) -> list[str]:
+    """What at_home calls a noted condition's environment: one name, or none where it has no predictions."""
     known = {environment.environment: environment for environment in run.environments()}
-    found = []
-    for base in _noted(run):
-        fields = [getattr(known[base["environment"]], name) for name in SETUP]
-        found += home.loc[(home[list(SETUP)] == fields).all(axis=1), "environment"].head(1).tolist()
-    return found
+    fields = [getattr(known[noted["environment"]], name) for name in SETUP]
+    return [str(name) for name in home.loc[(home[list(SETUP)] == fields).all(axis=1), "environment"].head(1)]
 
 
 def _noted(run: Run) -> list[dict[str, str]]:
@@ -170,5 +218,9 @@ TABLES: dict[str, Callable[[Run, pd.DataFrame], PrintedTable]] = {
     "paper-3": _comparison("paper-3"),
     "paper-4": _comparison("paper-4"),
     "sysnoise-cls": _classification,
+    "sysnoise-det": _detection,
+    "sysnoise-seg": _segmentation,
     "sysnoise-1": _kinds,
 }
+# Of runs that `instability language questions` makes, not `instability predict`.
+OF_QUESTIONS: dict[str, Callable[[Run, pd.DataFrame], PrintedTable]] = {"sysnoise-nlp": _language}

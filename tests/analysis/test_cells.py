@@ -156,3 +156,18 @@ def test_half_a_million_cells_take_seconds() -> None:
     found = first_difference(host, device)
     assert count_stages(found).loc[0, "cells"] == len(host) // 100
     assert time.perf_counter() - start < 60  # 2 s here; a loop over rows takes minutes
+
+
+def test_posts_are_cells_of_their_own_and_details_are_compared_where_both_have_them() -> None:
+    host, device = (
+        pd.concat([one.assign(post=post, environment=one["environment"] + post) for post in ("", "offset-1")])
+        .assign(detail="boxes")
+        .reset_index(drop=True)
+        for one in (table("host"), table("board"))
+    )
+    assert first_difference(host, device).empty
+    device.loc[7, "detail"] = "other boxes"
+    found = first_difference(host, device)
+    assert (found["stage"].tolist(), found["post"].tolist()) == (["scores"], ["offset-1"])
+    assert not found["other_label"].any()
+    assert first_difference(host, device.drop(columns="detail")).empty

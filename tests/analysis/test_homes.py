@@ -1,5 +1,7 @@
 """A picture counts once a setup, by the prediction of its own device where there is one."""
 
+import hashlib
+
 import pandas as pd
 import pytest
 
@@ -66,3 +68,14 @@ def test_a_browsers_usual_decoder_and_runtime_are_part_of_the_device():
         others = found[found["environment"] != found["environment"].iloc[0]]
         assert set(others["label_1"]) == {"lynx", "boar"}
         assert others["environment"].nunique() == 2
+
+
+def test_a_post_is_a_setup_of_its_own_and_the_others_keep_their_names():
+    before = pd.DataFrame([row("p1", "a", "host", "cat")]).drop(columns="post")
+    both = at_home(
+        pd.DataFrame([row("p1", "a", "host", "cat", post=""), row("p1", "a", "host", "cat", post="offset-1")])
+    )
+    assert both["environment"].nunique() == len(both) == 2
+    assert at_home(before)["environment"].iloc[0] == both["environment"].iloc[0]
+    named = "|".join("x" for _ in SETUP[:-1])  # as setups were called before there were posts
+    assert both["environment"].iloc[0] == hashlib.sha256(named.encode()).hexdigest()[:16]

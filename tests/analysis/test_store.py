@@ -116,7 +116,7 @@ def test_a_newer_schema_is_refused_and_a_foreign_file_too(tmp_path: Path) -> Non
     connection = sqlite3.connect(tmp_path / "ledger.sqlite")
     connection.execute("PRAGMA user_version = 99")
     connection.close()
-    with pytest.raises(BadInput, match="expected a run of schema 1 or older, got schema 99; open it with the newer"):
+    with pytest.raises(BadInput, match="expected a run of schema 2 or older, got schema 99; open it with the newer"):
         Run.open(tmp_path, write=False)
     (tmp_path / "ledger.sqlite").write_bytes(b"no database, and long enough to be read as one" * 10)
     for open_it in (Run.open, lambda folder: Run.open_or_create(folder, settings=SETTINGS, scenes=SCENES)):

@@ -98,4 +98,4 @@ def test_this_machine_can_be_read() -> None:
     machine = read_machine()
     assert machine.memory_bytes > 0
     assert machine.cores >= 1
-    assert machine.schema == 1
+    assert machine.schema == 2

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 
 import pytest
 
 from device_agents.errors import BadInput, DeviceError, KitError, MissingExtra, TimedOut, pick
-from device_agents.records import Environment, Picture, Scene, Step, from_line, to_line
+from device_agents.records import Environment, Picture, Prediction, Scene, Step, from_line, to_line
 
 SCENE = Scene(scene="s1", file="a.jpg", sha256="00", labels=("n1", "n2"), ambiguous=("n3",))
 PICTURE = Picture(
@@ -34,6 +36,23 @@ def test_an_environment_is_named_by_its_canonical_line() -> None:
     )
     assert to_line(environment) == line
     assert environment.environment == hashlib.sha256(line.encode()).hexdigest()[:16]
+
+
+def test_what_came_later_is_left_out_of_lines_where_it_is_empty() -> None:
+    environment = Environment("m", "0", "pillow", "whole", "rgb", "squash", "pillow-box", "bytes", "litert")
+    assert environment.environment == "d9068635436c7893"  # as it was called before environments had a post
+    assert environment.environment != dataclasses.replace(environment, post="offset-1").environment
+    for plain, full, name in (
+        (environment, dataclasses.replace(environment, post="offset-1"), "post"),
+        (SCENE, dataclasses.replace(SCENE, truth="{}"), "truth"),
+        (Prediction("p", "e"), Prediction("p", "e", detail="{}"), "detail"),
+    ):
+        assert name not in to_line(plain)
+        assert json.loads(to_line(full))[name]
+        for one in (plain, full):
+            assert from_line(type(one), to_line(one)) == one
+        # What an older version writes, and what one without the rule would write.
+        assert from_line(type(plain), json.dumps(dataclasses.asdict(plain))) == plain
 
 
 def test_a_step_is_named_by_its_coordinates() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from device_agents.errors import BadInput, MissingExtra
 from device_agents.runtimes import (
+    NETWORKS,
     RUNTIMES,
     dequantise,
     is_installed,
@@ -17,7 +18,7 @@ from device_agents.runtimes import (
     runtime_for,
     runtime_version,
 )
-from tests.device_agents.tiny_models import CLASSES, write_onnx, write_tflite
+from tests.device_agents.tiny_models import CLASSES, write_onnx, write_onnx_boxes, write_tflite
 
 LITERT = ["litert", "litert-builtin", "litert-reference"]
 FLOATS = np.linspace(-1, 1, CLASSES, dtype=np.float32).reshape(1, 2, 2, 3)
@@ -103,6 +104,54 @@ def test_an_absent_file_and_two_outputs_are_refused(tmp_path: Path) -> None:
         RUNTIMES["litert"](write_tflite(tmp_path / "two.tflite", outputs=2), 1)
 
 
+@pytest.mark.parametrize("name", LITERT)
+def test_a_tflite_network_gives_all_outputs_in_the_files_order_and_shapes(tmp_path: Path, name: str) -> None:
+    network = NETWORKS[name](write_tflite(tmp_path / "two.tflite", outputs=2), 1)
+    scores, entry = network(FLOATS)
+    assert network.outputs == 2
+    assert (scores.shape, entry.shape) == ((1, CLASSES), FLOATS.shape)
+    np.testing.assert_array_equal(scores, FLOATS.reshape(1, -1))
+    np.testing.assert_array_equal(entry, FLOATS)
+
+
+def test_an_onnx_network_gives_all_outputs_and_integers_as_they_are(tmp_path: Path) -> None:
+    model = write_onnx_boxes(tmp_path / "two.onnx", boxes=[[0, 0, 1, 1]], labels=[7], scores=[0.5])
+    boxes, labels, scores = NETWORKS["onnxruntime"](model, 1)(FLOATS)
+    assert (boxes.dtype, labels.dtype, scores.dtype) == (np.float32, np.int64, np.float32)
+    assert (boxes.tolist(), labels.tolist(), scores.tolist()) == ([[0, 0, 1, 1]], [7], [0.5])
+    with pytest.raises(BadInput, match="expected a classifier with one output, got 3"):
+        RUNTIMES["onnxruntime"](model, 1)
+
+
+def test_every_runtime_is_a_network_taken_as_a_classifier(tmp_path: Path) -> None:
+    assert set(NETWORKS) == set(RUNTIMES)
+    model = write_onnx(tmp_path / "one.onnx")
+    [scores] = NETWORKS["onnxruntime"](model, 1)(FLOATS)
+    assert scores.shape == (1, CLASSES)
+    np.testing.assert_array_equal(RUNTIMES["onnxruntime"](model, 1)(FLOATS), scores[0])
+
+
+def test_a_model_with_two_inputs_is_refused(tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+
+    entries = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1]) for name in "abc"]
+    graph = helper.make_graph([helper.make_node("Add", ["a", "b"], ["c"])], "sum", entries[:2], entries[2:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    (tmp_path / "sum.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(BadInput, match=r"sum\.onnx: expected a model with one input, got 2"):
+        NETWORKS["onnxruntime"](tmp_path / "sum.onnx", 1)
+
+
+def test_a_keras_network_gives_all_outputs(tmp_path: Path) -> None:
+    keras = pytest.importorskip("keras", reason="the extra 'tensorflow' is not installed")
+    entry = keras.Input((2, 2, 3))
+    keras.Model(entry, [keras.layers.Flatten()(entry), entry]).save(tmp_path / "two.keras")
+    threads = pytest.importorskip("tensorflow").config.threading.get_intra_op_parallelism_threads()
+    network = NETWORKS["keras"](tmp_path / "two.keras", threads)  # one number a process: what it has already
+    assert network.outputs == 2
+    assert [one.shape for one in network(FLOATS)] == [(1, CLASSES), FLOATS.shape]
+
+
 @given(st.integers(-128, 127), st.floats(1e-4, 10), st.integers(-128, 127))
 @settings(max_examples=50, deadline=None)
 def test_quantise_undoes_dequantise(value: int, scale: float, zero_point: int) -> None:
@@ -116,8 +165,8 @@ def test_runtime_is_chosen_by_the_suffix() -> None:
     assert runtime_for(Path("a/net.tflite")) == "litert"
     assert runtime_for(Path("net.ONNX")) == "onnxruntime"
     assert runtime_for(Path("net.keras")) == "keras"
-    with pytest.raises(BadInput, match=r"unknown model suffix '\.pt'; known: \.keras, \.onnx, \.tflite"):
-        runtime_for(Path("net.pt"))
+    with pytest.raises(BadInput, match=r"unknown model suffix '\.caffemodel'; known: .*\.keras, \.onnx, .*\.tflite"):
+        runtime_for(Path("net.caffemodel"))
 
 
 def test_an_older_machine_falls_back_to_tflite_runtime(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from device_agents.errors import BadInput
-from device_agents.sidecar import parse_sidecar, read_labels, read_sidecar, sidecar_path, write_sidecar
+from device_agents.sidecar import parse_sidecar, read_labels, read_sidecar, sidecar_path, sidecar_values, write_sidecar
 from tests.device_agents.tiny_models import tiny_sidecar
 
 
@@ -66,6 +66,62 @@ def test_every_problem_is_named_at_once() -> None:
     ):
         assert problem in text
     assert "\n" not in text
+
+
+DETECTOR = {
+    "outputs": "raw",
+    "task": "detection",
+    "head": "nanodet",
+    "post": {"score_threshold": 0.25, "strides": (8, 16, 32)},
+}
+
+
+def test_a_detectors_sidecar_goes_round(tmp_path: Path) -> None:
+    detector = tiny_sidecar(**DETECTOR)
+    write_sidecar(tmp_path / "net.onnx", detector)
+    told = json.loads((tmp_path / "net.onnx.json").read_text(encoding="utf-8"))
+    assert told["post"] == {"score_threshold": 0.25, "strides": [8, 16, 32]}
+    assert dataclasses.replace(read_sidecar(tmp_path / "net.onnx"), post=DETECTOR["post"]) == detector
+    assert len({detector, dataclasses.replace(detector, post={})}) == 2  # may be put into a set, unlike its post
+
+
+def test_a_classifiers_sidecar_is_what_it_always_was() -> None:
+    assert not {"task", "head", "post"} & set(sidecar_values(tiny_sidecar()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "problems"),
+    [
+        ({"task": "sorting"}, ["task: expected one of classification, detection, segmentation, got 'sorting'"]),
+        ({"task": ["detection"]}, ["task: expected one of"]),
+        (
+            {"task": "detection"},
+            ["outputs: expected 'raw' for the task detection, got 'probabilities'", "head: expected"],
+        ),
+        ({"outputs": "raw"}, ["outputs: expected other than 'raw' for the task classification"]),
+        ({"head": "nanodet"}, ["head: expected none for the task classification, got 'nanodet'"]),
+        ({"post": {"offset": 1.0}}, ["post: unknown setting 'offset'; known: none"]),
+        ({**DETECTOR, "head": "yolo"}, ["head: expected one of", "nanodet", "for the task detection, got 'yolo'"]),
+        ({**DETECTOR, "head": 3}, ["for the task detection, got 3"]),
+        ({**DETECTOR, "post": [1]}, ["post: expected an object of settings, got '[1]'"]),
+        (
+            {**DETECTOR, "post": {"colour": 1, "offset": "one", "strides": 8}, "layout": "hwc"},
+            [
+                "unknown setting 'colour'; known:",
+                "offset: expected a number, got 'one'",
+                "strides: expected a list",
+                "hwc",
+            ],
+        ),
+        ({**DETECTOR, "post": {"nms": "greedy"}}, ["post: ", "greedy"]),
+    ],
+)
+def test_what_is_wrong_with_a_task_is_named(changes: dict[str, object], problems: list[str]) -> None:
+    values = {**dataclasses.asdict(tiny_sidecar()), **changes}
+    with pytest.raises(BadInput) as caught:
+        parse_sidecar(values, source="net.json")
+    for problem in problems:
+        assert problem in str(caught.value)
 
 
 def test_labels_and_background_may_be_left_out() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,6 +74,56 @@ def write_onnx(path: Path, *, kind: str = "FLOAT") -> Path:
         [helper.make_tensor_value_info("input", element, ["n", SIZE, SIZE, 3])],
         [helper.make_tensor_value_info("scores", element, ["n", CLASSES])],
     )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def write_onnx_boxes(
+    path: Path, *, boxes: Sequence[Sequence[float]], labels: Sequence[int], scores: Sequence[float]
+) -> Path:
+    """Write a detector that sees the same boxes (left, top, right, bottom, pixels of its input) in any picture.
+
+    A picture that is brighter than half on average has every score halved.
+    """
+    from onnx import TensorProto, helper, numpy_helper
+
+    entry = helper.make_tensor_value_info("input", TensorProto.FLOAT, [1, SIZE, SIZE, 3])
+    constants = {
+        "fixed_boxes": np.array(boxes, np.float32).reshape(-1, 4),
+        "fixed_labels": np.array(labels, np.int64),
+        "fixed_scores": np.array(scores, np.float32),
+        "half": np.array([0.5], np.float32),
+        "whole": np.array([1.0], np.float32),
+    }
+    nodes = [
+        helper.make_node("Identity", ["fixed_boxes"], ["boxes"]),
+        helper.make_node("Identity", ["fixed_labels"], ["labels"]),
+        helper.make_node("ReduceMean", ["input"], ["mean"], keepdims=0),
+        helper.make_node("Greater", ["mean", "half"], ["bright"]),
+        helper.make_node("Where", ["bright", "half", "whole"], ["factor"]),
+        helper.make_node("Mul", ["fixed_scores", "factor"], ["scores"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("boxes", TensorProto.FLOAT, [len(boxes), 4]),
+        helper.make_tensor_value_info("labels", TensorProto.INT64, [len(boxes)]),
+        helper.make_tensor_value_info("scores", TensorProto.FLOAT, [len(boxes)]),
+    ]
+    kept = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+    graph = helper.make_graph(nodes, "boxes", [entry], outputs, kept)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def write_onnx_mask(path: Path) -> Path:
+    """Write a segmentation network whose three classes' logits are the picture's red, green and blue."""
+    from onnx import TensorProto, helper
+
+    entry, logits = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, SIZE, SIZE, 3]) for name in ("input", "logits")
+    )
+    graph = helper.make_graph([helper.make_node("Identity", ["input"], ["logits"])], "mask", [entry], [logits])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
     path.write_bytes(model.SerializeToString())
     return path

@@ -100,7 +100,7 @@ def test_the_zip_has_the_same_bytes_each_time_and_runs_alone(tmp_path: Path, arc
     assert "device_agents/tasks/classification.py" in names
     assert not [name for name in names if "__pycache__" in name or ".." in name]
     done = subprocess.run([sys.executable, "-I", str(again), "info"], cwd=tmp_path, capture_output=True, check=True)
-    assert json.loads(done.stdout)["schema"] == 1
+    assert json.loads(done.stdout)["schema"] == 2
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["again.zip"]
 
 

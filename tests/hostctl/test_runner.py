@@ -15,6 +15,7 @@ from hostctl.lab import SessionSettings
 from hostctl.plans import sweep
 from hostctl.runner import Session, run_session
 from hostctl.sessions import attendance, floor, gates, timing
+from hostctl.sessions.timeline import Event
 from tests.fakes.rack import BOX, FakeDisplay, device, scenes
 
 
@@ -31,6 +32,7 @@ class Rack:
         )
         self.run.add_steps(self.steps)
         self.moves: list[int] = []
+        self.timeline: list[Event] = []
         (tmp_path / "spool").mkdir()
         self.session = Session(
             run=self.run,
@@ -43,6 +45,7 @@ class Rack:
             spool=tmp_path / "spool",
             display_timeout_s=10.0,
             move=self.moves.append,
+            noted=self.timeline.append,
         )
 
     def do(self):
@@ -314,7 +317,7 @@ def test_the_next_scene_is_shown_while_photographs_come_home(rack, monkeypatch):
     monkeypatch.setattr(type(one.devices[0].transport), "pull", pulling)
     one.do()
     assert waited == [True, True]
-    assert {event.what for event in one.session.timeline} == {"show", "shoot", "home", "verify"}
+    assert {event.what for event in one.timeline} == {"show", "shoot", "home", "verify"}
 
 
 def test_a_run_that_cannot_be_written_stops_the_session(rack, monkeypatch):

@@ -10,6 +10,7 @@ from device_agents.errors import BadInput
 from device_agents.preprocess import SCALINGS
 from device_agents.resize import FITS, RESIZERS
 from device_agents.runtimes import RUNTIMES
+from device_agents.tasks.families import POSTS
 from device_agents.view import VIEWS
 from hostctl import commands, printing
 
@@ -23,6 +24,7 @@ FAMILIES = {
     "codec": CODECS,
     "isp": ISPS,
     "runtime": RUNTIMES,
+    "post": POSTS,
 }
 
 

@@ -46,6 +46,19 @@ def test_a_step_a_channel_keeps_a_small_channel_and_one_for_all_does_not(tmp_pat
     assert first_channel(tmp_path / "channel.onnx") < 0.05 * first_channel(tmp_path / "tensor.onnx")
 
 
+def test_an_older_file_gets_a_step_a_channel_too(tmp_path):
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("Resize", ["c", "none", "none", "sizes"], ["y"], mode="linear"),
+    ]
+    constants = {"w": KERNELS, "none": np.zeros(0, np.float32), "sizes": np.array([1, 4, 4, 4], np.int64)}
+    old = write_onnx(tmp_path / "old.onnx", nodes, shape=(1, 3, 4, 4), constants=constants, opset=11)
+    onnx_int8(old, tmp_path / "int8.onnx", INPUTS, per_channel=True)
+    largest = max(np.abs(run_onnx(old, x)).max() for x in INPUTS)
+    for x in INPUTS:
+        assert np.abs(run_onnx(tmp_path / "int8.onnx", x) - run_onnx(old, x)).max() < 0.05 * largest
+
+
 def test_sixteen_bits_are_nearer_than_eight(tmp_path, source):
     onnx_int8(source, tmp_path / "8.onnx", INPUTS, per_channel=True)
     onnx_int16x8(source, tmp_path / "16.onnx", INPUTS)

@@ -209,3 +209,15 @@ def test_a_page_without_webgpu_says_why(tmp_path):
         browser_environments(tmp_path / "tiny.onnx", SIDECAR, info, machine="pixel", runtime="onnxruntime-web-webgpu")
     with pytest.raises(BadInput, match=r"unknown runtime 'litert-js' for tiny\.onnx in a browser; known: onnx"):
         browser_environments(tmp_path / "tiny.onnx", SIDECAR, info, machine="pixel", runtime="litert-js")
+
+
+def test_another_task_than_classification_is_not_available_in_a_page(device, job):
+    other = dataclasses.replace(job.sidecar, outputs="raw", task="detection", head="boxes")
+    made = device(info=[{"info": INFO}])
+    found = list(made.predict(dataclasses.replace(job, sidecar=other)))
+    assert [(one.picture, one.labels) for one in found] == [("one", ()), ("two", ())]
+    assert {one.error for one in found} == {
+        "not available: a page predicts classification alone, the model's task is detection; "
+        "predict on the host or an agent"
+    }
+    assert made.info() == INFO

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import sqlite3
 import tomllib
 import zipfile
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from PIL import Image
 
 from analysis.store import Run
 from device_agents.errors import BadInput
-from device_agents.records import Environment, Picture, Prediction, Scene, Step
+from device_agents.records import SCHEMA_VERSION, Environment, Picture, Prediction, Scene, Step
 from hostctl.runs import folders as run_folders
 from hostctl.runs.export import export_run
 
@@ -78,7 +80,13 @@ def _everything(folder):
 
 def test_list_and_size_count_what_is_there(folder):
     (one,) = run_folders.list_runs(folder.parent)
-    assert (one["run"], one["schema"], one["pictures"], one["predictions"], one["problem"]) == ("study", 1, 1, 1, "")
+    assert (one["run"], one["schema"], one["pictures"], one["predictions"], one["problem"]) == (
+        "study",
+        SCHEMA_VERSION,
+        1,
+        1,
+        "",
+    )
     assert "study" in run_folders.list_text([one])
     told = run_folders.run_size(folder)
     kinds = {row["kind"]: row["files"] for row in told["kinds"]}
@@ -186,18 +194,18 @@ def test_migrate_copies_step_by_step_and_leaves_the_run(folder, tmp_path):
     assert run_folders.migrate_run(folder, tmp_path / "new")["copy"] == ""
     assert not (tmp_path / "new").exists()
     steps = {
-        1: lambda ledger: ledger.execute("ALTER TABLE scenes ADD COLUMN weight REAL NOT NULL DEFAULT 1"),
-        2: lambda ledger: ledger.execute("INSERT INTO meta VALUES ('note third', '3')"),
+        2: lambda ledger: ledger.execute("ALTER TABLE scenes ADD COLUMN weight REAL NOT NULL DEFAULT 1"),
+        3: lambda ledger: ledger.execute("INSERT INTO meta VALUES ('note third', '3')"),
     }
     before = _everything(folder)
-    told = run_folders.migrate_run(folder, tmp_path / "new", migrations=steps, newest=3)
+    told = run_folders.migrate_run(folder, tmp_path / "new", migrations=steps, newest=4)
     assert _everything(folder) == before
-    assert "schema 3" in run_folders.migrate_text(told)
+    assert "schema 4" in run_folders.migrate_text(told)
     with closing(sqlite3.connect(tmp_path / "new" / "ledger.sqlite")) as ledger:
-        assert ledger.execute("PRAGMA user_version").fetchone() == (3,)
+        assert ledger.execute("PRAGMA user_version").fetchone() == (4,)
         assert ledger.execute("SELECT weight FROM scenes").fetchall() == [(1.0,)]
         assert json.loads(ledger.execute("SELECT value FROM meta WHERE name = 'note third'").fetchone()[0]) == 3
-    with pytest.raises(BadInput, match="got schema 3"):
+    with pytest.raises(BadInput, match="got schema 4"):
         run_folders.migrate_run(tmp_path / "new", tmp_path / "more")
 
 
@@ -206,5 +214,18 @@ def test_a_migration_that_fails_leaves_nothing(folder, tmp_path):
         ledger.execute("ALTER TABLE nothing ADD COLUMN x")
 
     with pytest.raises(sqlite3.OperationalError):
-        run_folders.migrate_run(folder, tmp_path / "new", migrations={1: broken}, newest=2)
+        run_folders.migrate_run(folder, tmp_path / "new", migrations={2: broken}, newest=3)
     assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_the_stored_run_of_schema_1_becomes_one_of_schema_2(tmp_path):
+    stored = Path(__file__).parents[2] / "data" / "run-v1"
+    before = _everything(stored)
+    told = run_folders.migrate_run(stored, tmp_path / "new")
+    assert (told["from"], told["to"]) == (1, 2)
+    assert _everything(stored) == before
+    with Run.open(stored, write=False) as old, Run.open(tmp_path / "new") as new:
+        assert new.scenes() == old.scenes()
+        assert new.environments() == old.environments()
+        assert new.predictions(["label_1", "detail", "post"]).equals(old.predictions(["label_1", "detail", "post"]))
+        new.add_environment(dataclasses.replace(new.environments()[0], post="offset-1"))
