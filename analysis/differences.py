@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.instability import ITEM, group_codes
+from analysis.instability import ITEM, group_codes, held
 from analysis.parts import LABELS, SCORES
 from analysis.rank_measures import PERSISTENCE, jaccard, kendall, overlap
 from analysis.score_distances import DISTANCES, distributions
@@ -47,6 +47,7 @@ def grid(table: pd.DataFrame, *, across: str = "device", item: Sequence[str] = I
 
     Raises BadInput for absent columns, an empty table, or two predictions of one item and condition.
     """
+    item = held(table, item)
     wanted = [name for name in LABELS if name in table.columns] or ["label_1"]
     marks = [name for name in SCORES if name in table.columns][: len(wanted)]
     absent = [name for name in (*item, across, *wanted) if name not in table.columns]

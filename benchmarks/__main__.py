@@ -11,6 +11,7 @@ NAMES = (
     "grid",
     "task_grid",
     "detection_precision",
+    "differential",
     "isp",
     "memory",
     "analysis",

@@ -49,6 +49,7 @@ LIBRARIES = {
     "onnxruntime": ("onnxruntime",),
     "tflite-runtime": ("tflite-runtime",),
     "openvino": ("openvino",),
+    "pytorch": ("torch",),
     "keras": ("keras",),
 }
 CODEC_LIBRARIES = {

@@ -6,10 +6,12 @@ command   What a command of the command line is: its words, its options, and wha
 decoding  The command of the paper's section 7: decoding
 devices   The command `devices`: check a lab's devices, set up a new phone, make certificates, clear photographs of runs
 diagnose  The command that names faults blind: diagnose
+differences  The command that compares frameworks, levels and devices: diff
 elephant  The elephant test: elephant
 findings  Commands that say what a run found, and what a study needs: report, plan, check, compare
 judge     Commands about what counts as right: scenes (words to labels by a map), judge (a person says so)
 lab       Commands about the laboratory itself: qualify (is the rack fit to measure), drift (did it change during a run)
+language  The commands of language models: questions, text and harness
 mitigate  The command that puts mitigations side by side: mitigate
 mix       The command of mix training: mix
 models    Commands that run a model: models, predict
