@@ -23,10 +23,14 @@ _ORDER = np.r_[STIMULUS_BITS - 1 : -1 : -1, STIMULUS_BITS:CODE_BITS]  # which bi
 
 
 class CodeReading(NamedTuple):
-    """What one strip says: the number, or None where it cannot be read, and the contrast of its weakest pair (0..1)."""
+    """What one strip says: the number, or None where it cannot be read, and the contrast of its weakest pair (0..1).
+
+    ``haze``: how far the given black lies above the cells' own, on the way to white (0..1).
+    """
 
     stimulus: int | None
     purity: float
+    haze: float = 0.0
 
 
 def crc8(data: bytes) -> int:
@@ -68,10 +72,21 @@ def decode_cells(
     full = np.maximum(white - black, 1e-6)
     difference = (levels[0] - levels[1]) / full
     purity = float(np.clip(np.abs(difference).min(), 0.0, 1.0))
+    haze = _haze(levels, white=white, black=black)
     if purity < LEAST_CONTRAST:
-        return CodeReading(None, purity)
+        return CodeReading(None, purity, haze)
     bits = (difference > 0)[:: -1 if mirrored else 1]
     code = np.packbits(bits[np.argsort(_ORDER)]).tobytes()
     if crc8(code[:3]) != code[3]:
-        return CodeReading(None, purity)
-    return CodeReading(int.from_bytes(code[:3], "big"), purity)
+        return CodeReading(None, purity, haze)
+    return CodeReading(int.from_bytes(code[:3], "big"), purity, haze)
+
+
+def _haze(levels: NDArray[np.float64], *, white: NDArray[np.float64], black: float) -> float:
+    """Give where ``black`` lies between the typical dark cell (0) and white (1).
+
+    The cells are wide, and what the black is read from, lines of a marker's cell, is narrow: a blur lets light into
+    it, whatever its direction; edges that are upright and level show less of one along a diagonal.
+    """
+    dark = float(np.median(levels.min(axis=0)))
+    return float(np.clip((black - dark) / max(float(np.median(white)) - dark, 1e-6), 0.0, 1.0))

@@ -18,6 +18,7 @@ INLIER_CELLS = 0.75  # a corner further off than this many cells is no corner of
 LEAST_MATCH = 0.8  # correlation of 16 bits
 BORDER = np.pad(np.zeros((4, 4), bool), 1, constant_values=True)
 PROFILE_CELLS = 0.95  # an edge is followed for this many cells to either side: white border and black border
+_ACROSS, _ALONG = np.linspace(-PROFILE_CELLS, PROFILE_CELLS, 77), np.linspace(1 / 8, 7 / 8, 32)
 
 
 def find_markers(grey: Grey, ids: tuple[int, ...]) -> dict[int, Points]:
@@ -143,27 +144,30 @@ def sample(grey: Grey, points: Points) -> NDArray[np.float64]:
     return np.asarray(levels, np.float64).reshape(shape)
 
 
-def edge_width(grey: Grey, matrix: NDArray[np.float64], corners: Points, side: int) -> float:
-    """Measure the 10-90 % width of one edge of a marker's black border, in pixels of the frame.
+def edge_widths(grey: Grey, matrix: NDArray[np.float64], corners: Points) -> tuple[float, ...]:
+    """Measure the 10-90 % widths of the edges of a marker's black border, in pixels of the frame: clockwise from above.
 
-    ``corners`` (4, 2) are the marker's corners in the frame, ``side`` 0 top, 1 right, 2 bottom, 3 left. The profile
-    across the edge is the mean of 32 lines (the edge spread function of ISO 12233), from its brightest to its darkest.
-    Gives infinity where there is no edge.
+    ``corners`` (4, 2) are the marker's corners in the frame. The profile across an edge is the mean of 32 lines (the
+    edge spread function of ISO 12233), from its brightest to its darkest. Infinity where there is no edge.
     """
-    start, end = corners[side], corners[(side + 1) % 4]
-    along = end - start
-    cell = float(np.hypot(*along)) / 6
-    inward = np.array([-along[1], along[0]]) / (6 * cell)
-    offsets = np.linspace(-PROFILE_CELLS, PROFILE_CELLS, 77) * cell
-    lines = start + np.linspace(1 / 8, 7 / 8, 32)[:, None] * along
-    profile = sample(grey, project(matrix, lines[:, None, :] + offsets[:, None] * inward)).mean(axis=0)
+    along = np.roll(corners, -1, axis=0) - corners
+    cell = np.hypot(*along.T) / 6
+    inward = np.stack([-along[:, 1], along[:, 0]], axis=-1) / (6 * cell[:, None])
+    offsets = _ACROSS * cell[:, None]
+    starts = corners[:, None] + _ALONG[:, None] * along[:, None]
+    points = starts[:, :, None] + (offsets[..., None] * inward[:, None])[:, None]
+    profiles = sample(grey, project(matrix, points)).mean(axis=1)
+    return tuple(_width(profile) * float(steps[1] - steps[0]) for profile, steps in zip(profiles, offsets, strict=True))
+
+
+def _width(profile: NDArray[np.float64]) -> float:
+    """Give the 10-90 % width of a profile from white to black, in samples."""
     middle = len(profile) // 2  # beyond a cell lie the ground and the bits, which a blur lets shine in
     white, black = float(profile[:middle].max()), float(profile[middle:].min())
     if white - black < 8.0:
         return float("inf")
     fall = (profile - black) / (white - black)
-    step = float(offsets[1] - offsets[0])
-    return (_crossing(fall, 0.1) - _crossing(fall, 0.9)) * step
+    return _crossing(fall, 0.1) - _crossing(fall, 0.9)
 
 
 def _crossing(fall: NDArray[np.float64], level: float) -> float:
@@ -175,9 +179,9 @@ def _crossing(fall: NDArray[np.float64], level: float) -> float:
     else:
         below = np.flatnonzero(fall[middle:] <= level)
         left = middle + int(below[0]) - 1 if below.size else len(fall) - 2
-    left = int(np.clip(left, 0, len(fall) - 2))
-    drop = fall[left] - fall[left + 1]
-    return left + float(np.clip((fall[left] - level) / drop, 0.0, 1.0)) if drop > 1e-9 else float(left)
+    left = min(max(left, 0), len(fall) - 2)
+    drop = float(fall[left] - fall[left + 1])
+    return left + min(max((float(fall[left]) - level) / drop, 0.0), 1.0) if drop > 1e-9 else float(left)
 
 
 def saturated_share(photo: NDArray[np.uint8], points: Points, *, level: int) -> float:

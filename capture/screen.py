@@ -17,7 +17,7 @@ from PIL import Image
 
 from capture.frame_code import CODE_BITS, CodeReading, decode_cells, encode_cells
 from capture.ground import departure, ground_points, white_points
-from capture.markers import Grey, Points, edge_width, find_markers, homography, project, sample, saturated_share
+from capture.markers import Grey, Points, edge_widths, find_markers, homography, project, sample, saturated_share
 from device_agents.errors import BadInput
 from device_agents.records import Corners
 
@@ -163,6 +163,7 @@ class Proof(NamedTuple):
     ``purity`` is the contrast of the weakest pair of code cells: below 1 by blur, or because two frames are mixed.
     ``ground`` and ``white`` are the median grey levels (0..255) of the ground and of the strips' white borders.
     ``departure`` is how far the grey ring around the scene departs from a smooth surface: something stands before it.
+    ``haze`` is how light the markers' narrow black borders are, from black (0) to white (1): a blur in any direction.
     """
 
     stimulus_top: int | None
@@ -177,6 +178,7 @@ class Proof(NamedTuple):
     ground: float = 128.0
     white: float = 255.0
     departure: float = 0.0
+    haze: float = 0.0
 
 
 NO_PROOF = Proof(None, None, (), 0.0, 0.0, ())
@@ -194,10 +196,11 @@ class Limits:
     least_focus: float = 125.0
     most_clipped: float = 0.02
     most_white_clipped: float = 1.0
-    least_purity: float = 0.85
+    least_purity: float = 0.90
     most_ground: float = 230.0
     least_white: float = 120.0
-    most_departure: float = 0.25
+    most_departure: float = 0.40
+    most_haze: float = 0.15
 
 
 def read_proof(photo: RGB, *, layout: Layout, box: Box, scale: float = 1.0) -> Proof:
@@ -231,6 +234,7 @@ def read_proof(photo: RGB, *, layout: Layout, box: Box, scale: float = 1.0) -> P
         ground=float(np.median(sample(grey, ground[:, None]))),
         white=float(np.median(sample(grey, white[:, None]))),
         departure=departure(grey, to_photo, layout),
+        haze=max(code.haze for code in codes),
     )
 
 
@@ -260,11 +264,8 @@ def _black_level(grey: Grey, to_photo: NDArray[np.float64], layout: Layout, band
 
 def _focus(grey: Grey, to_photo: NDArray[np.float64], layout: Layout, markers: tuple[int, ...]) -> float:
     """Give how many edge widths fit into the screen's shorter side, in the worse of the two directions."""
-    widths = [
-        [edge_width(grey, to_photo, layout.marker_corners(marker), side) for marker in markers for side in sides]
-        for sides in ((0, 2), (1, 3))
-    ]
-    worse = max(float(np.median(direction)) for direction in widths)
+    widths = [edge_widths(grey, to_photo, layout.marker_corners(marker)) for marker in markers]
+    worse = max(float(np.median([one[side::2] for one in widths])) for side in (0, 1))
     return min(layout.height, layout.width) / max(worse, 1e-6)
 
 
@@ -289,6 +290,8 @@ def judge(proof: Proof, *, stimulus: int, limits: Limits) -> tuple[str, ...]:
         reasons.append(f"covered: the grey around the scene departs by {proof.departure:.0%}, something is before it")
     if proof.focus < limits.least_focus:
         reasons.append(f"out of focus: {proof.focus:.0f} edge widths, at least {limits.least_focus:.0f}")
+    elif proof.haze > limits.most_haze:
+        reasons.append(f"out of focus: narrow black lines at {proof.haze:.0%} of white, at most {limits.most_haze:.0%}")
     return tuple(reasons)
 
 

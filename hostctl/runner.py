@@ -24,8 +24,9 @@ from hostctl.sessions.attendance import Ask
 from hostctl.sessions.collect import Painted
 from hostctl.sessions.examine import Examine, examine
 from hostctl.sessions.floor import Floor, Outcome
+from hostctl.sessions.timeline import Event
 
-__all__ = ["Event", "Missing", "Outcome", "Screen", "Session", "run_session"]
+__all__ = ["Missing", "Outcome", "Screen", "Session", "run_session"]
 
 
 class Screen(Protocol):
@@ -39,17 +40,6 @@ class Screen(Protocol):
 
 
 @dataclass(frozen=True)
-class Event:
-    """One span of the session's timeline, in seconds of the session's clock."""
-
-    what: str
-    device: str
-    stimulus: int
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True)
 class Missing:
     """A step without a photograph in the end, and why."""
 
@@ -59,10 +49,11 @@ class Missing:
 
 @dataclass
 class Session:
-    """One call of the runner: its parts, and what it has learnt while running (attempts, who is out, timeline).
+    """One call of the runner: its parts, and what it has learnt while running (attempts, who is out).
 
     ``unready``: devices that could not be made ready at the start, and why; they are fetched back like others.
     ``station``: what must stand still for a step, its angle or also the devices' places; ``move`` brings it about.
+    ``noted`` is told of each span of the timeline, in any thread.
     """
 
     run: Run
@@ -80,17 +71,17 @@ class Session:
     move: Callable[[Any], None] = lambda station: None
     told: Callable[[Outcome], None] = lambda outcome: None
     standing: Callable[[str, str], None] = lambda device, reason: None
+    noted: Callable[[Event], None] = lambda event: None
     ask: Ask = gates.ask
     unready: Mapping[str, str] = field(default_factory=dict)
     accepted: int = 0
     attempts: dict[str, int] = field(default_factory=dict)
-    timeline: list[Event] = field(default_factory=list)
     out: dict[str, str] = field(default_factory=dict)
     missing: list[Missing] = field(default_factory=list)
 
     def note(self, what: str, device: str, stimulus: int, start_s: float) -> None:
-        """Put a span that ends now into the timeline."""
-        self.timeline.append(Event(what, device, stimulus, start_s, self.clock()))
+        """Tell of a span that ends now."""
+        self.noted(Event(what, device, stimulus, start_s, self.clock()))
 
 
 def run_session(session: Session, steps: Sequence[Step]) -> None:

@@ -186,8 +186,9 @@ class Floor:
         shots = []
         with self.changed:
             for step in filter(lambda step: self.attendance.claim(step.device), steps):
-                self._attempts[step.key] += 1
-                attempt = self.session.attempts[step.key] = self.session.attempts.get(step.key, 0) + 1
+                key = step.key  # one string for all that is held of a step
+                self._attempts[key] += 1
+                attempt = self.session.attempts[key] = self.session.attempts.get(key, 0) + 1
                 now = datetime.now(UTC).isoformat(timespec="milliseconds")
                 device = self.by_name[step.device]
                 shot = Shot(step, device, painted, self.session.clock(), now, attempt, self.block)

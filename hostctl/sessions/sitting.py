@@ -37,6 +37,7 @@ from hostctl.sessions.examine import examiners
 from hostctl.sessions.progress_board import Board
 from hostctl.sessions.session_plan import add_planned, counted_scenes, plan_of, shown_scenes, standing
 from hostctl.sessions.space_needed import needed_bytes
+from hostctl.sessions.timeline import written_timeline
 from hostctl.sessions.until_width import UntilWidth
 from hostctl.workers.steady_memory import use_few_heaps
 
@@ -229,7 +230,8 @@ def _photograph(
     spool = run.folder / "lab" / "spool"
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(parents=True)
-    with examiners(os.cpu_count() or 1) as examine:
+    timeline = written_timeline(run.folder / "lab" / "timeline.csv")
+    with examiners(os.cpu_count() or 1) as examine, timeline as noted:
         session = Session(
             run=run,
             scenes=shown_scenes(run, lab, scenes),
@@ -240,6 +242,7 @@ def _photograph(
             display_timeout_s=lab.display.timeout_s,
             examine=examine,
             progress=partial(_report, progress),
+            noted=noted,
         )
         session.station, session.move = standing(run, lab, laboratory.rack)
         if board:
@@ -250,7 +253,6 @@ def _photograph(
             run_session(session, [step for step in missing if step.device in reached])
         finally:
             _able(run, devices, lambda device: device.shutter.release())
-            _write_timeline(session, run.folder / "lab" / "timeline.csv")
     note_drift(run, progress=progress)
 
 
@@ -288,12 +290,6 @@ def _predict(run: Run, chosen: Chosen, assignments: Sequence[Assignment], stage:
     for failure in predict_run(run, chosen.path, chosen.sidecar, assignments, workers=workers, progress=said):
         log.warning("%s", failure)
         progress(stage, 0, 0, failure)
-
-
-def _write_timeline(session: Session, path: Path) -> None:
-    rows = ["what,device,stimulus,start_s,end_s"]
-    rows += [f"{e.what},{e.device},{e.stimulus},{e.start_s:.4f},{e.end_s:.4f}" for e in session.timeline]
-    path.write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
 @contextmanager

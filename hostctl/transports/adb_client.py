@@ -29,6 +29,7 @@ PACKET = struct.Struct("<BI")
 SYNC_HEADER = struct.Struct("<4sI")
 CHUNK = 64 * 1024  # the largest block of data that a phone may send
 BUFFER = 4 * CHUNK
+SMALL_BUFFER = 8 * 1024  # for what a command prints
 FILE_MODE = 0o100644
 LONGEST_REQUEST = 0xFFFF  # its length stands before it as four hexadecimal digits
 EXIT_MARK = b"instability-exit:"
@@ -88,7 +89,7 @@ class ServerSocket:
             raise Unreachable(f"{name}: the adb server on port {port} is gone: {problem}; run again") from problem
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._incoming = _Incoming(self._socket, name=name, limit_s=limit_s, renew=renew)
-        self._reader = io.BufferedReader(self._incoming, BUFFER)
+        self._reader = io.BufferedReader(self._incoming, BUFFER if renew else SMALL_BUFFER)
 
     def __enter__(self) -> ServerSocket:
         return self

@@ -43,7 +43,7 @@ def test_numbers_outside_24_bits_are_refused(stimulus):
 @settings(max_examples=50, deadline=None)
 @given(STIMULI)
 def test_round_trip(stimulus):
-    assert read(levels_of(encode_cells(stimulus))) == (stimulus, 1.0)
+    assert read(levels_of(encode_cells(stimulus))) == (stimulus, 1.0, 0.0)
 
 
 def test_one_to_three_wrong_bits_and_every_burst_are_noticed():
@@ -84,6 +84,14 @@ def test_vignetting_over_the_strip_does_not_matter():
     assert reading.stimulus == 99
 
 
+def test_haze_is_where_the_black_lies_between_the_cells_own_and_white():
+    levels = levels_of(encode_cells(77))  # 20 and 200
+    assert decode_cells(levels, white=WHITE, black=65.0).haze == pytest.approx(45 / 180)
+    assert decode_cells(levels, white=WHITE, black=15.0).haze == 0.0
+    levels[:, 4] = 110.0  # one pair that says nothing does not change it
+    assert decode_cells(levels, white=WHITE, black=65.0) == (None, 0.0, pytest.approx(45 / 180))
+
+
 def test_a_frame_and_the_next_one_differ_at_both_ends_of_the_two_strips():
     for stimulus in (0, 1, 7, 255, 2**23, 2**24 - 2):
         for mirrored, end in ((False, 0), (True, -1)):
@@ -91,4 +99,4 @@ def test_a_frame_and_the_next_one_differ_at_both_ends_of_the_two_strips():
             assert now != then
     assert np.array_equal(encode_cells(77, mirrored=True), encode_cells(77)[:, ::-1])
     reading = decode_cells(levels_of(encode_cells(77, mirrored=True)), white=WHITE, black=BLACK, mirrored=True)
-    assert reading == (77, 1.0)
+    assert reading == (77, 1.0, 0.0)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from capture.markers import edge_width, find_markers, homography, project, sample, saturated_share
+from capture.markers import edge_widths, find_markers, homography, project, sample, saturated_share
 
 CELL = 16
 CORNERS = {marker: np.array([(0, 0), (96, 0), (96, 96), (0, 96)]) + at for marker, at in
@@ -62,12 +62,12 @@ def test_homography_needs_two_markers_that_agree():
 @pytest.mark.parametrize("side", [0, 1, 2, 3])
 def test_edge_width_of_a_gaussian_blur(sigma_px, side):
     # An edge blurred by a Gaussian is its distribution function; 10 to 90 % is 2 x 1.2816 standard deviations.
-    width = edge_width(draw(sigma_px), np.eye(3), CORNERS[2] - 0.5, side)
+    width = edge_widths(draw(sigma_px), np.eye(3), CORNERS[2] - 0.5)[side]
     assert width == pytest.approx(2.5631 * sigma_px, rel=0.06)
 
 
 def test_no_edge_has_no_end():
-    assert edge_width(np.full((480, 640), 90, np.uint8), np.eye(3), CORNERS[0] - 0.5, 0) == float("inf")
+    assert edge_widths(np.full((480, 640), 90, np.uint8), np.eye(3), CORNERS[0] - 0.5) == (float("inf"),) * 4
 
 
 def test_sample_is_bilinear_at_pixel_centres():
