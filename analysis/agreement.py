@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.instability import group_codes, held, verdict_column
-from analysis.kappa import Coefficient, cohen_kappa, counts, fleiss_kappa, gwet_ac1
+from analysis.metrology.kappa import Coefficient, cohen_kappa, counts, fleiss_kappa, gwet_ac1
 from analysis.statistics import rate_interval
 from device_agents.errors import BadInput
 

@@ -11,9 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.instability import ITEM, group_codes, held
-from analysis.parts import LABELS, SCORES
-from analysis.rank_measures import PERSISTENCE, jaccard, kendall, overlap
-from analysis.score_distances import DISTANCES, distributions
+from analysis.measures.rank_measures import PERSISTENCE, jaccard, kendall, overlap
+from analysis.measures.score_distances import DISTANCES, distributions
+from analysis.run_folder.parts import LABELS, SCORES
 from analysis.statistics import rate_interval
 from device_agents.errors import BadInput
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.accuracy import accuracy
-from analysis.accuracy_tests import holm, mcnemar
 from analysis.instability import Result, instability, pairs
-from analysis.significance import DRAWS, compare_instabilities
+from analysis.intervals.accuracy_tests import holm, mcnemar
+from analysis.intervals.significance import DRAWS, compare_instabilities
 from analysis.statistics import difference_interval, rate_interval
 from device_agents.errors import BadInput
 

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answer import noun
-from analysis.drawing import (
+from analysis.pages.answer import noun
+from analysis.pages.drawing import (
     BLUE,
     CELL_DARK,
     CELL_LIGHT,

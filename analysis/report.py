@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.answer import VIRTUAL, headline, interval, noun, of_units, percent, remarks, unit
-from analysis.answer_pictures import DRAWERS, AnswerCard, Answers, answer_cards
-from analysis.drawing import Plot, themed
-from analysis.files import write_whole
-from analysis.gallery import Card, Loader, cards
+from analysis.pages.answer import VIRTUAL, headline, interval, noun, of_units, percent, remarks, unit
+from analysis.pages.answer_pictures import DRAWERS, AnswerCard, Answers, answer_cards
+from analysis.pages.drawing import Plot, themed
+from analysis.pages.gallery import Card, Loader, cards
+from analysis.pages.sections import Section, Told
 from analysis.plots import plots
-from analysis.sections import Section, Told
+from analysis.run_folder.files import write_whole
 from analysis.tables import Study
 from device_agents.errors import BadInput
 

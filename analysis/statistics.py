@@ -180,7 +180,7 @@ def _exact(totals: Totals, level: float, rng: np.random.Generator | None) -> tup
 
 def _effective_beta(totals: Totals, level: float, rng: np.random.Generator | None) -> tuple[float, float]:
     """From the exact interval where events are few to Jeffreys' where they are many, at an effective size."""
-    from analysis.effective import effective_beta
+    from analysis.intervals.effective import effective_beta
 
     low, high = effective_beta(totals.sums, totals.sizes, totals.squares, level=level)
     return float(low), float(high)

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from analysis import attempts, frames, shards
-from analysis.files import check_space, make_folder, picture_path, put_picture, sweep, write_whole
-from analysis.golden import EXCEPT, GOLDEN
-from analysis.ledger import Ledger, hold, is_made, make
-from analysis.run_settings import differences, from_toml, to_toml
-from analysis.schema import insert_records
+from analysis.run_folder import attempts, frames, shards
+from analysis.run_folder.files import check_space, make_folder, picture_path, put_picture, sweep, write_whole
+from analysis.run_folder.golden import EXCEPT, GOLDEN
+from analysis.run_folder.ledger import Ledger, hold, is_made, make
+from analysis.run_folder.run_settings import differences, from_toml, to_toml
+from analysis.run_folder.schema import insert_records
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture, Prediction, Scene, Step
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from analysis.detection_objects import detection_rows
-from analysis.segmentation_rows import segmentation_rows
+from analysis.detection.objects import detection_rows
+from analysis.segmentation.rows import segmentation_rows
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis import planning, sequential, significance, simulate
-from analysis.accuracy_tests import sign_flip
-from analysis.effective import effective_beta
-from analysis.population import population_of
+from analysis.intervals import planning, sequential, significance, simulate
+from analysis.intervals.accuracy_tests import sign_flip
+from analysis.intervals.effective import effective_beta
+from analysis.intervals.population import population_of
 
 STUDIES = 2000
 CHUNK = 2_000_000  # numbers drawn at once

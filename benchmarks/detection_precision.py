@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from analysis.detection_precision import mean_precisions
+from analysis.detection.precision import mean_precisions
 from device_agents.tasks.answers import Detections
 
 PICTURES, ENVIRONMENTS, REFERENCES = 5_000, 40, 2

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.parts import COLUMNS, FINGERPRINTS, LABELS, SCORES, part_schema
-from analysis.shards import part_path
+from analysis.run_folder.parts import COLUMNS, FINGERPRINTS, LABELS, SCORES, part_schema
+from analysis.run_folder.shards import part_path
 from analysis.store import Run
 from device_agents.records import Environment, Picture, Scene
 from hostctl.grid import SMALLEST_BLOCK
@@ -67,7 +67,7 @@ def _book(run: Run, shards: list[tuple[str, int, int, str]], pictures_a_part: in
 
 
 def _part(block: range, names: list[str], ids: list[str], bias: np.ndarray, rng: np.random.Generator) -> bytes:
-    """Write one part: rows by picture and environment name, its columns as analysis.parts has them."""
+    """Write one part: rows by picture and environment name, its columns as analysis.run_folder.parts has them."""
     import pyarrow
     import pyarrow.parquet
 

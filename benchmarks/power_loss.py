@@ -26,8 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.files import picture_path
-from analysis.ledger import is_made
+from analysis.run_folder.files import picture_path
+from analysis.run_folder.ledger import is_made
 from analysis.store import Run
 from benchmarks.power_disk import Disk, State, read_record
 from benchmarks.power_sessions import SESSIONS, counts

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from analysis.files import write_whole
-from analysis.ledger import Ledger
+from analysis.run_folder.files import write_whole
+from analysis.run_folder.ledger import Ledger
 from analysis.store import Run
 from device_agents.predict import Job, default_environment
 from device_agents.records import Prediction

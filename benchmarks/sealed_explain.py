@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.files import picture_path
+from analysis.run_folder.files import picture_path
 from analysis.store import Run
 from benchmarks.sealed_racks import Unit
 from benchmarks.sealed_software import Fault

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.files import picture_path
+from analysis.run_folder.files import picture_path
 from analysis.store import Run
 from benchmarks.sealed_pictures import KINDS, Alteration, Camera, Pool, draw_alteration, shoot
 from benchmarks.sealed_software import Fault, Software, report

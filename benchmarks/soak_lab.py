@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from analysis.run_settings import to_toml
+from analysis.run_folder.run_settings import to_toml
 from device_agents.sidecar import write_sidecar
 from hostctl.virtual.faults import Fault, random_faults
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite

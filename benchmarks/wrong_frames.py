@@ -21,7 +21,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from analysis.statistics import clopper_pearson
 from benchmarks.wrong_shots import A_SETTING, draw
 from capture.screen import Limits

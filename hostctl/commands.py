@@ -34,8 +34,8 @@ def run(
     ``scenes`` is a folder or CSV (capture.scenes); an unfinished run at ``out`` goes on where it stopped. Gives the
     summary of analysis.tables with "run", "missing" (steps without a photograph) and "failures" added. Raises BadInput
     for a wrong lab, scenes, model or disk, DeviceError if no device can be reached. With ``until_width`` (0..1) random
-    blocks of scenes are photographed and predicted until the instability's interval is this narrow; that interval
-    holds however often it was looked at (analysis.sequential). The devices are held meanwhile: those that another
+    blocks of scenes are photographed and predicted until the instability's interval is this narrow; that interval holds
+    however often it was looked at (analysis.intervals.sequential). The devices are held meanwhile: those that another
     command holds are waited for up to ``wait_s`` seconds, then DeviceError names their holder.
     """
     from capture.scenes import read_scenes

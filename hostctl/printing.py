@@ -277,7 +277,7 @@ def run_text(result: Mapping[str, Any]) -> str:
 def _answer_lines(result: Mapping[str, Any]) -> list[str]:
     if not result["predictions"]:
         return [f"{result['pictures']} pictures, no predictions yet"]
-    from analysis.answer import headline, noun, remarks
+    from analysis.pages.answer import headline, noun, remarks
 
     rows = [
         {noun(result): name, "accuracy": percent(one["accuracy"], (one["low"], one["high"]))}

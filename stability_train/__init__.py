@@ -18,8 +18,10 @@ probe.py           model files that give back their input (probe_tflite, probe_o
 variants.py        PRECISIONS: variants of a trained model; variant_files.py makes and keeps their files
 make_variants.py   the process that makes those that need TensorFlow; maker_process.py talks to it
 quantise.py        INT8 and 16x8; tflite_edits.py float16 and dynamic range; half.py half precision
-mutants.py         known small changes of one layer of an ONNX model: mutant_weights.py numbers, mutant_operators.py
-                   operators, mutant_graph.py the graph under edit
+mutants/           known small changes of one layer of an ONNX model
+language/          causal language models: GGUF to an ONNX graph, precisions, answers, questions, the harness
+label_lists.py     class lists of public models; output_checks.py a variant's boxes or masks against its source's
+graph_sizes.py     sizes in a graph that follow its maps
 graph_edits.py     ceil mode and upsampling in ONNX graphs; keras_edits.py the same in Keras
 conversions.py     Keras to TFLite and ONNX, TFLite to ONNX
 calibration.py     pictures to calibrate with, none of which is ever evaluated

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from hostctl.printing import table_text
 
 ROW_COLUMNS = (

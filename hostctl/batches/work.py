@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
-from analysis import parts
+from analysis.run_folder import parts
 from device_agents.errors import BadInput, CommandFailed, DeviceError, KitError, TimedOut
 from device_agents.predict import Job
 from device_agents.records import Prediction

@@ -31,8 +31,8 @@ from hostctl.printing import Progress
 from hostctl.runs.reporting import is_virtual
 
 if TYPE_CHECKING:
-    from analysis.attribution_answers import Attribution, Pairs, WhatIf
-    from analysis.attribution_intervals import Estimate
+    from analysis.causes.attribution_answers import Attribution, Pairs, WhatIf
+    from analysis.causes.attribution_intervals import Estimate
     from analysis.statistics import Interval
 
 LIMIT = 100_000
@@ -222,7 +222,7 @@ def _named(run: Run, conditions: Sequence[str], base: Environment) -> tuple[dict
 
 
 def _found(plan: Plan, verdicts: Verdicts, clusters: Any) -> dict[str, Any]:
-    from analysis.attribution_answers import attribute, what_ifs
+    from analysis.causes.attribution_answers import attribute, what_ifs
 
     rng = np.random.default_rng(SEED)
     found: Attribution = attribute(plan, verdicts, clusters, rng=rng)

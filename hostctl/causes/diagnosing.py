@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.diagnosis import FEWEST_DEVICES, FEWEST_SCENES, Outlier, causes
-from analysis.parts import FINGERPRINTS, LABELS, SCORES, STAGES
+from analysis.causes.diagnosis import FEWEST_DEVICES, FEWEST_SCENES, Outlier, causes
+from analysis.run_folder.parts import FINGERPRINTS, LABELS, SCORES, STAGES
 from analysis.store import Run
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import BadInput

@@ -14,7 +14,7 @@ import numpy as np
 
 from analysis.bisect import BLAMED, ELSEWHERE, FRAGILE, INTERACTION, LEVEL, NOTHING, UNTESTED, chance
 from analysis.differences import to_one_size
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from device_agents.decode import RGB
 from hostctl.causes.explained import Explained, stage_rows, swap_rows
 from hostctl.pictures.noise_page import csv_text, data_uri, fill_page, image_uri

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput, pick
 from device_agents.preprocess import to_tensor

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.homes import SETUP, at_home
-from analysis.parts import FINGERPRINTS
+from analysis.run_folder.homes import SETUP, at_home
+from analysis.run_folder.parts import FINGERPRINTS
 from analysis.store import Run
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import BadInput

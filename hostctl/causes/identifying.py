@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from analysis.causes.readings import Reading
 from analysis.identify import EXACT, UNKNOWN, Decision, Distance, decide, distance
-from analysis.readings import Reading
 from device_agents.colour import COLOURS, Colour
 from device_agents.decode import DECODERS, RGB, Decoder, open_image, read_orientation, turn_upright
 from device_agents.errors import BadInput, pick

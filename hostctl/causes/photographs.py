@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.diagnosis import Outlier, outliers
-from analysis.looks import GRID, Look, deviations, look_of
+from analysis.causes.diagnosis import Outlier, outliers
+from analysis.causes.looks import GRID, Look, deviations, look_of
 from capture.raw import RAW_SUFFIXES
 from device_agents.decode import decode_pillow, open_image
 from device_agents.preprocess import FAILURES

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.readings import readings
+from analysis.causes.readings import readings
 from device_agents.decode import decode_pillow
 from device_agents.errors import BadInput
 from device_agents.fit import FITS

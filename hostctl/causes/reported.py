@@ -13,7 +13,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis.diagnosis import AS_CLAIMED, DIFFERS, EQUAL, UNKNOWN, UNTESTED, VARIANT, Matches, Proof, decide_stage
+from analysis.causes.diagnosis import (
+    AS_CLAIMED,
+    DIFFERS,
+    EQUAL,
+    UNKNOWN,
+    UNTESTED,
+    VARIANT,
+    Matches,
+    Proof,
+    decide_stage,
+)
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS
 from device_agents.preprocess import SCALINGS

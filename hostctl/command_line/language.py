@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     Told = tuple[dict[str, Any], Callable[[Any], str]]
 
-KINDS = ("hellaswag", "lambada", "piqa", "winogrande")  # of stability_train.language_questions
+KINDS = ("hellaswag", "lambada", "piqa", "winogrande")  # of stability_train.language.questions
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.decoding_groups import FORMATS, JPEG, TOLERANCE
-from analysis.parts import LABELS, SCORES
+from analysis.decoding.groups import FORMATS, JPEG, TOLERANCE
+from analysis.run_folder.parts import LABELS, SCORES
 from analysis.store import Run
 from device_agents.errors import BadInput, DeviceError, KitError
 from hostctl.decodings.executors import Executor, executor_of, opened_executors, parse_executors
@@ -179,7 +179,7 @@ def _note(run: Run, executors: Sequence[Executor], lacking: Mapping[str, str]) -
 
 
 def table_of(run: Run) -> pd.DataFrame:
-    """Give the experiment's predictions as analysis.decoding_groups wants them, by executor and format."""
+    """Give the experiment's predictions as analysis.decoding.groups wants them, by executor and format."""
     import pandas as pd
 
     noted = (run.note(NOTE) or {}).get("executors", [])

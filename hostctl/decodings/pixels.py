@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.decoding_groups import JPEG, Groups
-from analysis.pixel_differences import measure
-from analysis.printed_table import records
+from analysis.decoding.groups import JPEG, Groups
+from analysis.measures.pixel_differences import measure
+from analysis.papers.printed_table import records
 from analysis.store import Run
 from device_agents.decode import DECODERS, RGB
 from device_agents.preprocess import FAILURES, fingerprint

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from analysis.decoding_cause import causes, verdict
-from analysis.decoding_groups import (
+from analysis.decoding.cause import causes, verdict
+from analysis.decoding.groups import (
     FORMATS,
     JPEG,
     PNG,
@@ -22,9 +22,9 @@ from analysis.decoding_groups import (
     partitions,
     score_differences,
 )
-from analysis.decoding_page import Found, Shown, html_text
-from analysis.files import write_whole
-from analysis.printed_table import records
+from analysis.decoding.page import Found, Shown, html_text
+from analysis.papers.printed_table import records
+from analysis.run_folder.files import write_whole
 from analysis.store import Run
 from analysis.tables import to_json
 from hostctl.decodings.decoding import NOTE, table_of
@@ -208,8 +208,8 @@ def _by_size(apart: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
 def _worst(
     run: Run, table: pd.DataFrame, named: Sequence[Mapping[str, Any]], apart: pd.DataFrame, found: pd.DataFrame
 ) -> list[Shown]:
-    from analysis.gallery import thumbnail
-    from analysis.pixel_differences import scaled_difference
+    from analysis.measures.pixel_differences import scaled_difference
+    from analysis.pages.gallery import thumbnail
     from hostctl.predictions.label_names import read_names
 
     decoders = {" ".join(one["group"]): one["same_as"][0] for one in named if one["same_as"]}
@@ -238,7 +238,7 @@ def _answers(table: pd.DataFrame, scene: str, words: Mapping[str, str]) -> str:
 
 
 def _nothing() -> Comparison:
-    from analysis.decoding_groups import Rate
+    from analysis.decoding.groups import Rate
 
     nan = float("nan")
     none = Rate(0, 0, nan, nan, nan)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.decoding_groups import FORMATS, JPEG, PNG
+from analysis.decoding.groups import FORMATS, JPEG, PNG
 from analysis.store import Run
 from device_agents.predict import Job, JobPicture
 from device_agents.records import Picture, Prediction

@@ -176,7 +176,7 @@ def _train_and_judge(cells: Sequence[Cell], photos: Sequence[Photo], out: Path, 
 
 
 def _write_cell(cell: Cell, identities: Sequence[str], labels: npt.NDArray[Any]) -> None:
-    from analysis.files import write_whole
+    from analysis.run_folder.files import write_whole
 
     stream = io.BytesIO()
     np.savez(stream, photos=np.array(identities), labels=labels)

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.accuracy_tests import sign_flip
-from analysis.answer import VIRTUAL
-from analysis.files import write_whole
-from analysis.printed_table import Column, Part, percent_text, records
+from analysis.intervals.accuracy_tests import sign_flip
+from analysis.pages.answer import VIRTUAL
+from analysis.papers.printed_table import Column, Part, percent_text, records
+from analysis.run_folder.files import write_whole
 from analysis.statistics import difference_interval, rate_interval
 from hostctl.demos.demo_train import CLEAN, HELD_OUT, NAMES, PARTNER, SCHEMES, SEEDS, Judged
 from hostctl.printing import table_text
@@ -30,7 +30,7 @@ Marks = NDArray[np.float64]
 
 def write_result(out: Path, judged: Judged, photos: Sequence[Photo]) -> dict[str, Any]:
     """Write the page, result.json and their folder's name; gives headline, notes, parts, page and run."""
-    from analysis.table_page import as_shown
+    from analysis.papers.table_page import as_shown
     from analysis.tables import to_json
     from hostctl.pictures.noise_page import fill_page
 
@@ -165,7 +165,7 @@ def _notes(judged: Judged) -> list[str]:
 
 def _cards(judged: Judged, photos: Sequence[Photo]) -> list[dict[str, Any]]:
     """The objects whose answers differ most between the first and the last scheme, in both directions."""
-    from analysis.gallery import thumbnail
+    from analysis.pages.gallery import thumbnail
     from device_agents.decode import DECODERS
     from device_agents.view import VIEWS
 

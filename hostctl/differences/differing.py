@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.differential_layers import TOLERANCE
-from analysis.files import write_whole
-from analysis.ledger import is_made
+from analysis.differential.layers import TOLERANCE
+from analysis.run_folder.files import write_whole
+from analysis.run_folder.ledger import is_made
 from analysis.store import Run
 from analysis.tables import to_json
 from capture.raw import RAW_SUFFIXES

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from device_agents.errors import BadInput
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.differential_layers import Layer, aligned, first_beyond
-from analysis.differential_outputs import distances
+from analysis.differential.layers import Layer, aligned, first_beyond
+from analysis.differential.outputs import distances
 from device_agents.errors import MissingExtra, pick
 from device_agents.runtime_libraries import import_library
 from device_agents.runtimes import NETWORKS

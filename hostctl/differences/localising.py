@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.differential_layers import TOLERANCE, relative_distance
-from analysis.differential_outputs import output_difference
+from analysis.differential.layers import TOLERANCE, relative_distance
+from analysis.differential.outputs import output_difference
 from analysis.store import Run
 from device_agents.preprocess import FAILURES
 from device_agents.records import Picture

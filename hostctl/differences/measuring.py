@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.differential_order import orders
-from analysis.differential_outputs import fingerprint_outputs, is_finite, output_difference
+from analysis.differential.order import orders
+from analysis.differential.outputs import fingerprint_outputs, is_finite, output_difference
 from analysis.store import Run
 from device_agents.errors import KitError
 from device_agents.preprocess import FAILURES, StageFailed

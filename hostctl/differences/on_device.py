@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.differential_order import orders
+from analysis.differential.order import orders
 from analysis.store import Run
 from device_agents.errors import KitError
 from device_agents.predict import Job, JobPicture, default_environment

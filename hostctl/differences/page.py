@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.differential_page import Shown, html_text
+from analysis.differential.page import Shown, html_text
 from hostctl.differences.localising import Located
 from hostctl.differences.result import Tables
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.alignment import class_offsets, without_background
-from analysis.degenerate import degenerate
 from analysis.differences import grid, label_differences, score_differences
-from analysis.differential_outputs import identical_groups
-from analysis.differential_times import time_ratios, variant_times
-from analysis.differential_variants import axis_means, far_variants, within_models
+from analysis.differential.outputs import identical_groups
+from analysis.differential.times import time_ratios, variant_times
+from analysis.differential.variants import axis_means, far_variants, within_models
+from analysis.measures.alignment import class_offsets, without_background
+from analysis.measures.degenerate import degenerate
 from analysis.statistics import rate_interval
 from analysis.store import Run
 from hostctl.differences.asked import Variant

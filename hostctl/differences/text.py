@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from analysis.differential_page import small_text, time_text
-from analysis.formats import FAILED, PASSED, SKIPPED, Case, junit_xml
+from analysis.differential.page import small_text, time_text
+from analysis.pages.formats import FAILED, PASSED, SKIPPED, Case, junit_xml
 from hostctl.differences.page import plain_name, remarks
 from hostctl.printing import percent, table_text
 

@@ -1,7 +1,7 @@
 """What a lab file asks of a run, as it stands in the run's settings: later fields only where they ask for something.
 
-A run whose settings differ is refused (analysis.run_settings), so a field that did not exist when a run was made must
-not stand there at its default; and how long to wait for whom is no part of what was asked.
+A run whose settings differ is refused (analysis.run_folder.run_settings), so a field that did not exist when a run was
+made must not stand there at its default; and how long to wait for whom is no part of what was asked.
 """
 
 from __future__ import annotations

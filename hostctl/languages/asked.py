@@ -13,8 +13,8 @@ from device_agents.predict import hash_file
 from device_agents.records import Environment
 from device_agents.runtimes import NETWORKS, runtime_version
 from hostctl.printing import Progress
-from stability_train.language_models import FLOAT32, LanguageModel, get_language_model, precision_file
-from stability_train.language_precisions import PRECISIONS
+from stability_train.language.models import FLOAT32, LanguageModel, get_language_model, precision_file
+from stability_train.language.precisions import PRECISIONS
 
 TEXT = "text"  # the fields of an environment that only pictures have
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import textwrap
 
-from stability_train.language_answers import LETTERS
-from stability_train.language_questions import Question
+from stability_train.language.answers import LETTERS
+from stability_train.language.questions import Question
 
 WIDTH_PX, LINE_PX, MARGIN_PX, FONT_PX, CHARACTERS = 240, 13, 8, 11, 38
 MOST_LINES = 40

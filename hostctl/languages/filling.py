@@ -10,9 +10,9 @@ from device_agents.errors import BadInput
 from device_agents.records import Picture, Prediction
 from hostctl.languages.asked import Way
 from hostctl.printing import Progress
-from stability_train.language_answers import Answered
-from stability_train.language_models import LanguageModel
-from stability_train.language_predictor import Predictor, load_predictor
+from stability_train.language.answers import Answered
+from stability_train.language.models import LanguageModel
+from stability_train.language.predictor import Predictor, load_predictor
 
 # A model and pictures to what it answers to each, a BadInput where it cannot.
 Answers = Callable[[Predictor, Sequence[Picture]], Iterator[tuple[Picture, Answered | BadInput]]]

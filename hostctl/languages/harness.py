@@ -11,8 +11,8 @@ from typing import Any
 from device_agents.errors import BadInput, MissingExtra
 from hostctl.languages.asked import Asked, check, ways
 from hostctl.printing import Progress
-from stability_train.language_harness import harness_model
-from stability_train.language_predictor import load_predictor
+from stability_train.language.harness import harness_model
+from stability_train.language.predictor import load_predictor
 
 
 def run_harness(

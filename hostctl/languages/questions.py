@@ -16,9 +16,9 @@ from hostctl.languages.cards import question_card
 from hostctl.languages.filling import fill
 from hostctl.languages.rows import COLUMNS, question_rows
 from hostctl.printing import Progress
-from stability_train.language_answers import Answered, answer, labels_of
-from stability_train.language_predictor import Predictor
-from stability_train.language_questions import READERS, Question, own_file, read_questions
+from stability_train.language.answers import Answered, answer, labels_of
+from stability_train.language.predictor import Predictor
+from stability_train.language.questions import READERS, Question, own_file, read_questions
 
 TOP_K = 5
 WHERE = "questions"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.instability import instability
-from analysis.perplexity import perplexity, perplexity_ratio
+from analysis.language.perplexity import perplexity, perplexity_ratio
 from analysis.statistics import difference_interval, rate_interval
 from hostctl.languages.asked import Way
-from stability_train.language_answers import log_likelihood, right_by
+from stability_train.language.answers import log_likelihood, right_by
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -15,11 +15,11 @@ from hostctl.languages.asked import Asked, check, note, ways
 from hostctl.languages.filling import fill
 from hostctl.languages.rows import COLUMNS, text_rows
 from hostctl.printing import Progress
-from stability_train.language_answers import Answered, places
-from stability_train.language_models import LanguageModel
-from stability_train.language_predictor import MOST_CONTEXT, Predictor
-from stability_train.language_questions import Document, own_file, read_documents
-from stability_train.language_tokens import read_tokenizer
+from stability_train.language.answers import Answered, places
+from stability_train.language.models import LanguageModel
+from stability_train.language.predictor import MOST_CONTEXT, Predictor
+from stability_train.language.questions import Document, own_file, read_documents
+from stability_train.language.tokens import read_tokenizer
 
 TOP_K = 5
 BLOCK = 4096  # places that are committed at once

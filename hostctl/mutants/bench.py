@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.differential_outputs import output_difference
-from analysis.mutant_measures import Values, measure
-from analysis.parts import LABELS, SCORES, TOP_K
+from analysis.differential.outputs import output_difference
+from analysis.measures.mutant_measures import Values, measure
+from analysis.run_folder.parts import LABELS, SCORES, TOP_K
 from device_agents.errors import BadInput
 from device_agents.placed import Placed
 from device_agents.predict import default_environment
@@ -23,7 +23,7 @@ from device_agents.runtimes import NETWORKS
 from device_agents.sidecar import Sidecar, read_labels
 from device_agents.tasks.families import TASKS, Answer, Asked
 from hostctl.mutants.localising import RUNTIME, relative, same_bits
-from stability_train.mutant_graph import fixed, opened, read_onnx
+from stability_train.mutants.graph import fixed, opened, read_onnx
 
 Array = NDArray[Any]
 Outputs = tuple[Array, ...]

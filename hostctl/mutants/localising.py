@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from device_agents.runtimes import NETWORKS
 from hostctl.causes.layer_cuts import Graph, Node, dominators, read_graph
 from hostctl.causes.layers import matched
-from stability_train.mutant_graph import inputs
+from stability_train.mutants.graph import inputs
 
 Array = NDArray[Any]
 Pair = tuple[str, str]
@@ -49,7 +49,7 @@ class Difference:
 class Localiser:
     """Compares models with one original, whose features are computed once for an input and shared by all of them.
 
-    original: an ONNX file's bytes, of one input with a fixed size (stability_train.mutant_graph.fixed). folder: for
+    original: an ONNX file's bytes, of one input with a fixed size (stability_train.mutants.graph.fixed). folder: for
     pieces of models, to be removed by the caller.
     """
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.files import make_folder, write_whole
-from analysis.mutant_measures import MEASURES
+from analysis.measures.mutant_measures import MEASURES
+from analysis.run_folder.files import make_folder, write_whole
 from hostctl.pictures.noise_page import csv_text, data_uri, fill_page
 from hostctl.printing import percent, table_text
 

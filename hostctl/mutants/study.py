@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from analysis.files import make_folder, write_whole
-from analysis.mutant_measures import MEASURES, seen, seen_counts, share
+from analysis.measures.mutant_measures import MEASURES, seen, seen_counts, share
+from analysis.run_folder.files import make_folder, write_whole
 from capture.scenes import read_scenes
 from device_agents.errors import BadInput
 from device_agents.predict import hash_file
@@ -26,7 +26,7 @@ from device_agents.runtimes import runtime_version
 from hostctl.mutants.bench import Bench
 from hostctl.mutants.localising import RUNTIME, Localiser
 from hostctl.printing import Progress, silent
-from stability_train.mutants import COUNT, KINDS, Plan, make_mutant, plan_mutants
+from stability_train.mutants.mutants import COUNT, KINDS, Plan, make_mutant, plan_mutants
 from stability_train.zoo import resolve_model
 
 PICTURES = 8

@@ -8,6 +8,9 @@ development       What `instability develop` does as a whole: choose ISPs and co
                   and count
 difference_map    Where two photographs of one thing differ by more than 5 %: a map and the share of pixels; two repeats
                   or two files
+elephant          The elephant test: an object pasted into a picture slides through it, with controls, before a detector
+elephant_page     The elephant test's page: the object's score along its way, and the pictures that tell most, with
+                  boxes drawn
 file_runs         Runs whose pictures are files that were there before: photographs or raws out of a folder or a CSV
 importing         Brings the renderings of an outside program (Photoshop) into a run, each beside the raw that it was
                   made from

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.files import ASIDE, write_whole
+from analysis.run_folder.files import ASIDE, write_whole
 from capture.encode import encode_png
 from capture.scene_layouts import (
     MANIFEST,

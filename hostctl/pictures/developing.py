@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis.files import put_picture
+from analysis.run_folder.files import put_picture
 from analysis.store import Run
 from capture.codecs import CODECS
 from capture.develop import Beside, Derivation, Failed, derived_name, develop

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from analysis import pixel_differences as pixels
 from analysis.differences import VISIBLE, to_one_size
-from analysis.files import write_whole
+from analysis.measures import pixel_differences as pixels
+from analysis.run_folder.files import write_whole
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput
 from device_agents.view import VIEWS

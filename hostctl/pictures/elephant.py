@@ -12,8 +12,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.detection_elephant import Position, position_table, summarise
-from analysis.detection_objects import SHOWN
+from analysis.detection.elephant import Position, position_table, summarise
+from analysis.detection.objects import SHOWN
 from capture.encode import encode_png
 from capture.pasting import Cut, Place, cut_box, grey_patch, paste, place_box, read_cut, resize_cut, slide_places
 from device_agents.decode import DECODERS, RGB, open_image

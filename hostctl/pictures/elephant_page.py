@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.answer import percent
-from analysis.detection_drawing import draw_boxes, marked
-from analysis.detection_matching import shown
-from analysis.drawing import BLUE, GREEN, GREY, ORANGE, Plot, add_legend, new_axes, svg_text
-from analysis.gallery import Thumbnail, thumbnail
+from analysis.detection.drawing import draw_boxes, marked
+from analysis.detection.matching import shown
+from analysis.pages.answer import percent
+from analysis.pages.drawing import BLUE, GREEN, GREY, ORANGE, Plot, add_legend, new_axes, svg_text
+from analysis.pages.gallery import Thumbnail, thumbnail
 from device_agents.decode import RGB
 from device_agents.tasks.answers import Detections
 from hostctl.pictures.elephant import OBJECT, PATCH, Slide

@@ -1,6 +1,6 @@
 """Pictures of noise: what each variant of a family does to one picture, measured and on one page.
 
-After figure 5 of the SysNoise paper (Wang et al. 2023); analysis.pixel_differences does the sums.
+After figure 5 of the SysNoise paper (Wang et al. 2023); analysis.measures.pixel_differences does the sums.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from analysis import pixel_differences as pixels
-from analysis.files import write_whole
+from analysis.measures import pixel_differences as pixels
+from analysis.run_folder.files import write_whole
 from capture.codecs import CODECS
 from capture.isp import BORDER_PX, render
 from capture.raw import RAW_SUFFIXES, Raw, read_raw
@@ -143,8 +143,9 @@ def differences(
     folder_or_file: a photograph or a raw file, or a run with ``picture``, the name of one of its pictures. families:
     words of --vary, such as "decoder=all", "resizer=pillow-*" or "codec"; none for all five. Each family starts from
     the same base (decoder pillow, colour rgb, the fit, resizer and size given; ISP libraw-pinned) and changes one
-    thing. Gives "page", "csv", "rows" (a variant each, with analysis.pixel_differences.Facts), "summary" (a family
-    each) and "left_out" (what cannot be made of this picture, with the reason). Raises BadInput where nothing can.
+    thing. Gives "page", "csv", "rows" (a variant each, with analysis.measures.pixel_differences.Facts), "summary" (a
+    family each) and "left_out" (what cannot be made of this picture, with the reason). Raises BadInput where nothing
+    can.
     """
     asked = _asked(families)
     pick(FITS, fit, what="fit")

@@ -68,9 +68,9 @@ def precision_round(
 
 def _precisions(table: pd.DataFrame, names: Sequence[str], labels: Sequence[str] | None) -> dict[str, dict[str, float]]:
     """Each condition's ap, ap50 and change of ap to the first name, with ap_low, ... ; empty without objects."""
-    from analysis.detection_objects import details
-    from analysis.detection_precision import mean_precisions
-    from analysis.detection_resampling import Draws, draw_weights, percentiles
+    from analysis.detection.objects import details
+    from analysis.detection.precision import mean_precisions
+    from analysis.detection.resampling import Draws, draw_weights, percentiles
     from device_agents.tasks.answers import read_detections
 
     table = table[table["truth"].fillna("") != ""]

@@ -6,7 +6,7 @@ import csv
 import io
 from pathlib import Path
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 
 FILE = "labels.csv"  # columns label,name, as in a model's label list
 

@@ -18,7 +18,7 @@ from stability_train.variant_files import Made, asked_names, copy_variants, make
 from stability_train.variants import PRECISIONS
 from stability_train.zoo import resolve_model
 
-NOTE = "model_variants"  # of a run: sha256 of a variant's file -> what it is (analysis.noise_families reads it)
+NOTE = "model_variants"  # of a run: sha256 of a variant's file -> what it is (analysis.papers.noise_families reads it)
 
 
 def vary_model(

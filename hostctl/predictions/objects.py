@@ -61,8 +61,8 @@ def _judged(table: pd.DataFrame) -> pd.DataFrame | None:
 
 def _mious(table: pd.DataFrame) -> dict[str, float | None]:
     """mIoU by condition, of masks; empty for another task."""
-    from analysis.segmentation_measures import confusions
-    from analysis.segmentation_scores import mean_iou
+    from analysis.segmentation.measures import confusions
+    from analysis.segmentation.scores import mean_iou
     from analysis.task_rows import task_of
 
     if task_of(table) != "segmentation":

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.frames import PREDICTION_COLUMNS, TEXTS
+from analysis.run_folder.frames import PREDICTION_COLUMNS, TEXTS
 from analysis.store import Run
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import BadInput, pick

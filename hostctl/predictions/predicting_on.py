@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from analysis.cells import DETAILED, count_stages, first_difference
-from analysis.homes import as_agents
+from analysis.measures.cells import DETAILED, count_stages, first_difference
+from analysis.run_folder.homes import as_agents
 from analysis.store import Run
 from device_agents.errors import BadInput, Unreachable, pick
 from hostctl.agents.predictor import Predictor

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.answer import percent
-from analysis.determinism import determinism
-from analysis.parts import LABELS, SCORES
+from analysis.metrology.determinism import determinism
+from analysis.pages.answer import percent
+from analysis.run_folder.parts import LABELS, SCORES
 from capture.scenes import read_scenes
 from device_agents.errors import BadInput, DeviceError
 from device_agents.predict import Job, JobPicture, default_environment, predict
@@ -40,7 +40,7 @@ def measure_determinism(
     on: str = "",
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Predict the first pictures several times, each time in a model newly loaded, and give analysis.determinism's row.
+    """Predict the first pictures several times, each time in a model newly loaded: a row of metrology.determinism.
 
     With ``lab`` and ``on`` the agent of that device does it. "steady" says whether every label and score was the same
     each time. Raises BadInput for fewer than two times, no pictures, or half of a device; DeviceError if nothing could

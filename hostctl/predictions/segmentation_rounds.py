@@ -52,8 +52,8 @@ def miou_round(
 
 def _measured(table: pd.DataFrame, condition: Condition) -> dict[str, Any]:
     """The mIoU of a condition with its interval; empty where it answered no picture with a mask."""
-    from analysis.segmentation_measures import confusions
-    from analysis.segmentation_scores import mean_iou, metric_interval
+    from analysis.segmentation.measures import confusions
+    from analysis.segmentation.scores import mean_iou, metric_interval
 
     here = table[(table["condition"] == condition.name) & (table["truth"].fillna("") != "")]
     if not (here["detail"].fillna("") != "").any():
@@ -66,8 +66,8 @@ def _measured(table: pd.DataFrame, condition: Condition) -> dict[str, Any]:
 
 def _difference(table: pd.DataFrame, condition: Condition, base: Condition) -> dict[str, Any]:
     """The difference of two mIoUs, condition - base, with its interval."""
-    from analysis.segmentation_measures import confusions
-    from analysis.segmentation_scores import mean_iou, metric_interval
+    from analysis.segmentation.measures import confusions
+    from analysis.segmentation.scores import mean_iou, metric_interval
 
     nothing = {"difference": None, "difference_interval": None}
     here = table[table["condition"].isin([base.name, condition.name]) & (table["truth"].fillna("") != "")]

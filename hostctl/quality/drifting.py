@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.control_charts import FEWEST, RULES, Chart, control_chart, false_alarm_rate, trend
+from analysis.metrology.control_charts import FEWEST, RULES, Chart, control_chart, false_alarm_rate, trend
 from device_agents.errors import BadInput
 from hostctl.quality.golden_photographs import MEASURES, Line, golden_lines
 
@@ -29,7 +29,7 @@ def drift(folder: Path, *, baseline: int = 0, progress: Progress) -> dict[str, A
 
     Raises BadInput for a run without golden photographs, or a baseline of fewer than FEWEST or more than there are.
     """
-    from analysis.control_page import write_page
+    from analysis.metrology.control_page import write_page
     from analysis.store import Run
     from hostctl.runs.reporting import is_virtual
 
@@ -67,7 +67,7 @@ def judged(lines: Sequence[Line], *, baseline: int = 0) -> tuple[dict[str, Any],
     control", "signal" (a rule fired), "drift" (and there is a trend); second, the charts to draw, by name and measure.
     Raises BadInput where the baseline is longer than a line.
     """
-    from analysis.accuracy_tests import holm
+    from analysis.intervals.accuracy_tests import holm
 
     keys = [(line, key) for line in lines for key in MEASURES]
     drawn = {line.name: {key: _chart(line, key, baseline) for key in MEASURES} for line in lines}

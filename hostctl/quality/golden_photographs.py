@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from analysis.control_charts import FEWEST
-from analysis.golden import GOLDEN
+from analysis.metrology.control_charts import FEWEST
+from analysis.run_folder.golden import GOLDEN
 from capture import charts, optical_scores
 from device_agents.records import step_key
 from hostctl.quality.measures import edge_cycles

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.golden import GOLDEN, LABEL
+from analysis.run_folder.golden import GOLDEN, LABEL
 from device_agents.errors import BadInput
 from device_agents.records import Scene, Step
 from hostctl.plans import MOST_STIMULI
@@ -22,7 +22,7 @@ SPREAD = 3  # each scene's place in the session becomes three: a golden photogra
 
 def golden_scene(folder: Path) -> Scene:
     """Draw the golden scene into a folder and give it; the same bytes on every call."""
-    from analysis.files import write_whole
+    from analysis.run_folder.files import write_whole
     from capture.charts import golden
     from capture.encode import encode_png
 

@@ -108,7 +108,7 @@ def _balance_spread(shots: Sequence[RGB]) -> float:
 def _difference(shots: Sequence[RGB]) -> float:
     """Mean share of pixels that differ visibly between shots in a row."""
     from analysis.differences import VISIBLE, to_one_size
-    from analysis.pixel_differences import visible_pixels
+    from analysis.measures.pixel_differences import visible_pixels
 
     shares = [visible_pixels(*to_one_size(one, two), threshold=VISIBLE).mean() for one, two in pairwise(shots)]
     return float(np.mean(shares))

@@ -28,8 +28,8 @@ SHOWN = {
 
 def write_page(run: Run, found: Mapping[str, Any], *, virtual: bool) -> Path:
     """Write RUN/report/qualify.html, one file without scripts, and give its path."""
-    from analysis.answer import VIRTUAL
-    from analysis.files import write_whole
+    from analysis.pages.answer import VIRTUAL
+    from analysis.run_folder.files import write_whole
     from hostctl.pictures.noise_page import fill_page
 
     path = run.folder / "report" / PAGE
@@ -116,7 +116,7 @@ def _stretched(picture: RGB) -> RGB:
 
 def _map(first: RGB, second: RGB) -> RGB:
     from analysis.differences import VISIBLE, to_one_size
-    from analysis.pixel_differences import draw_map, visible_pixels
+    from analysis.measures.pixel_differences import draw_map, visible_pixels
 
     first, second = to_one_size(first, second)
     return draw_map(first, visible_pixels(first, second, threshold=VISIBLE))

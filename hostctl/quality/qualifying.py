@@ -58,7 +58,7 @@ def draw_charts(folder: Path) -> list[Scene]:
     """Write the charts as PNG files into a folder, and give them as scenes named after them."""
     import hashlib
 
-    from analysis.files import write_whole
+    from analysis.run_folder.files import write_whole
     from capture.encode import encode_png
     from device_agents.records import Scene
 

@@ -15,7 +15,7 @@ from device_agents.errors import BadInput
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.gates import Gate
+    from analysis.measures.gates import Gate
 
 EXIT_CODES = {"pass": 0, "fail": 1, "cannot say yet": 4}
 
@@ -66,7 +66,7 @@ def check_run(folder: Path, limits: Limits, *, junit: Path | None = None) -> dic
 
 def check_text(result: Mapping[str, Any]) -> str:
     """Lay out a check for the terminal: a line a gate, then the verdict."""
-    from analysis.answer import VIRTUAL
+    from analysis.pages.answer import VIRTUAL
 
     lines = [VIRTUAL, ""] if result["virtual"] else []
     lines += [f"{gate['verdict']:<15} {gate['sentence']}" for gate in result["gates"]]
@@ -88,8 +88,8 @@ def _gates(table: pd.DataFrame, limits: Limits, scenes: int) -> Iterator[dict[st
 
 
 def _instability(name: str, table: pd.DataFrame, limit: float, level: float, scenes: int) -> dict[str, Any]:
-    from analysis.gates import rate_gate
     from analysis.instability import instability
+    from analysis.measures.gates import rate_gate
 
     counted = instability(table).counted
     if counted.empty:
@@ -100,7 +100,7 @@ def _instability(name: str, table: pd.DataFrame, limit: float, level: float, sce
 def _drops(
     table: pd.DataFrame, devices: list[str], limits: Limits, limit: float, scenes: int
 ) -> Iterator[dict[str, Any]]:
-    from analysis.gates import drop_gate
+    from analysis.measures.gates import drop_gate
 
     base = limits.base or devices[0]
     if base not in devices:
@@ -152,8 +152,8 @@ def _round(number: int) -> str:
 
 
 def _write_junit(path: Path, result: Mapping[str, Any]) -> None:
-    from analysis.files import write_whole
-    from analysis.formats import FAILED, PASSED, SKIPPED, Case, junit_xml
+    from analysis.pages.formats import FAILED, PASSED, SKIPPED, Case, junit_xml
+    from analysis.run_folder.files import write_whole
 
     outcomes = {"pass": PASSED, "fail": FAILED, "cannot say yet": SKIPPED}
     cases = [

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.environments import name_conditions
-from analysis.homes import SETUP
+from analysis.run_folder.homes import SETUP
 from analysis.store import Run
 from device_agents.errors import BadInput
 
@@ -194,7 +194,7 @@ def _instability(sides: _Sides, both: pd.DataFrame, margin: float, level: float)
 
 
 def _change(one: Any, two: Any, clusters: Any, margin: float, level: float) -> dict[str, Any]:
-    from analysis.equivalence import equivalence
+    from analysis.measures.equivalence import equivalence
     from analysis.statistics import difference_interval
 
     test = equivalence(one, clusters, two, clusters, margin=margin)
@@ -224,7 +224,7 @@ def _list(notes: Sequence[str]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    from analysis.files import write_whole
+    from analysis.run_folder.files import write_whole
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

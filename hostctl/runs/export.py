@@ -12,9 +12,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from analysis.files import picture_path, put_picture
-from analysis.ledger import LEDGER
-from analysis.run_settings import from_toml, to_toml
+from analysis.run_folder.files import picture_path, put_picture
+from analysis.run_folder.ledger import LEDGER
+from analysis.run_folder.run_settings import from_toml, to_toml
 from capture.anonymise import anonymised
 from device_agents.errors import BadInput
 from hostctl.runs.folders import KNOWN_FILES, aside, copy_parts

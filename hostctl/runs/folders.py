@@ -11,10 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis import schema
-from analysis.files import picture_path
-from analysis.ledger import BUSY_TIMEOUT_S, LEDGER, LOCK, Ledger
-from analysis.shards import part_path
+from analysis.run_folder import schema
+from analysis.run_folder.files import picture_path
+from analysis.run_folder.ledger import BUSY_TIMEOUT_S, LEDGER, LOCK, Ledger
+from analysis.run_folder.shards import part_path
 from analysis.store import Run
 from device_agents.errors import BadInput, KitError
 from device_agents.records import SCHEMA_VERSION

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.judgements import KINDS, NOTE, Question, agreement, count_kinds, questions, settled
+from analysis.run_folder.judgements import KINDS, NOTE, Question, agreement, count_kinds, questions, settled
 from analysis.store import Run
 from device_agents.errors import BadInput
 from hostctl.predictions.label_names import read_names

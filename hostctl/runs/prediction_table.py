@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from analysis.parts import TOP_K
+from analysis.run_folder.parts import TOP_K
 from device_agents.errors import BadInput
 from device_agents.records import Scene
 

@@ -10,9 +10,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis import judgements
-from analysis.files import write_whole
-from analysis.homes import at_home
+from analysis.run_folder import judgements
+from analysis.run_folder.files import write_whole
+from analysis.run_folder.homes import at_home
 from analysis.store import Run
 from capture.scene_truth import mapped_truth, strange_classes, truth_labels
 from capture.screen import rectify
@@ -24,7 +24,7 @@ from hostctl.predictions.label_names import read_names
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.formats import Findings
+    from analysis.pages.formats import Findings
     from analysis.tables import Study
 
 MOST_LISTED = 50
@@ -66,10 +66,10 @@ def report_run(
 
     With ``across`` (columns of the predictions table, such as angle or repeat) the instability between those
     conditions is added as "cut", for the items that ``item`` names, right if among the first ``top_n`` labels.
-    ``formats``: keys of analysis.formats.FORMATS that are written beside it; "files" has their paths by name.
+    ``formats``: keys of analysis.pages.formats.FORMATS that are written beside it; "files" has their paths by name.
     Raises BadInput if the run has no predictions, or no such column or format.
     """
-    from analysis.formats import FORMATS
+    from analysis.pages.formats import FORMATS
     from analysis.report import write_report
 
     writers = {name: pick(FORMATS, name, what="format") for name in formats}
@@ -98,11 +98,11 @@ def report_run(
 
 
 def report_text(folder: Path, form: str) -> str:
-    """Give a run's report in a form of analysis.formats.FORMATS as text; nothing is written.
+    """Give a run's report in a form of analysis.pages.formats.FORMATS as text; nothing is written.
 
     Raises BadInput for an unknown form, or a run without predictions.
     """
-    from analysis.formats import FORMATS
+    from analysis.pages.formats import FORMATS
 
     _, write = pick(FORMATS, form, what="format")
     with Run.open(folder, write=False) as run:
@@ -111,11 +111,11 @@ def report_text(folder: Path, form: str) -> str:
 
 def findings(run: Run) -> Findings:
     """Work out all that a report of the run tells; raises BadInput if it has no predictions."""
-    from analysis.answer_pictures import DRAWERS, answers_of
-    from analysis.formats import Findings
-    from analysis.sections import NOTED, make_sections
+    from analysis.pages.answer_pictures import DRAWERS, answers_of
+    from analysis.pages.formats import Findings
+    from analysis.pages.sections import NOTED, make_sections
+    from analysis.pages.task_sections import task_sections
     from analysis.task_rows import task_of, task_rows
-    from analysis.task_sections import task_sections
 
     answered = _answered(run)
     if answered.empty:
@@ -157,7 +157,7 @@ def in_order(run: Run) -> pd.DataFrame:
 
 def _answered(run: Run) -> pd.DataFrame:
     """The predictions in that order, with their whole answers."""
-    from analysis.frames import PREDICTION_COLUMNS, TEXTS
+    from analysis.run_folder.frames import PREDICTION_COLUMNS, TEXTS
 
     found = at_home(run.predictions([*PREDICTION_COLUMNS, *TEXTS]))
     found = found.sort_values(["order", "place", "picture"], ignore_index=True)
@@ -208,7 +208,7 @@ def _otherwise_alike(predictions: pd.DataFrame, told: pd.DataFrame, named: set[s
     An ISP or a codec that is not named is the told one; where that has nothing to compare (codecs of raw pictures all
     have an ISP), the one with most values in the named columns.
     """
-    from analysis.homes import SETUP
+    from analysis.run_folder.homes import SETUP
 
     first = told.iloc[0]
     kept = predictions

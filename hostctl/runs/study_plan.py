@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.planning import DEFAULT_ICC, DEFAULT_STEP_S, Plan, measured_icc, plans, step_seconds
+from analysis.intervals.planning import DEFAULT_ICC, DEFAULT_STEP_S, Plan, measured_icc, plans, step_seconds
 from hostctl.lab import Lab, read_lab
 from hostctl.plans import session_length_s
 from hostctl.printing import percent, table_text
@@ -63,15 +63,15 @@ def _angles(lab: Lab | None) -> int:
 
 def _repeats(lab: Lab | None) -> dict[str, Any]:
     """The usual numbers of repeats, and the lab's own."""
-    from analysis.planning import REPEATS
+    from analysis.intervals.planning import REPEATS
 
     return {"repeats": sorted({*REPEATS, lab.session.repeats})} if lab else {}
 
 
 def _measured(folder: Path) -> tuple[float, float]:
     """The seconds of a stimulus, and the ICC of the unstable items of a scene; NaN where the run does not tell."""
-    from analysis.homes import at_home
     from analysis.instability import instability
+    from analysis.run_folder.homes import at_home
     from analysis.store import Run
 
     with Run.open(folder, write=False) as run:

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.frames import TEXTS
-from analysis.homes import SETUP, at_home
+from analysis.run_folder.frames import TEXTS
+from analysis.run_folder.homes import SETUP, at_home
 from analysis.store import Run
 from device_agents.errors import BadInput, pick
 from hostctl.printing import table_text
@@ -17,7 +17,7 @@ from hostctl.runs.reporting import is_virtual
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.printed_table import PrintedTable
+    from analysis.papers.printed_table import PrintedTable
 
 MOST_ROWS = 30  # of a part, in the terminal; the page has all
 COLUMNS = (
@@ -36,7 +36,7 @@ def table(folder: Path, name: str) -> dict[str, Any]:
     that a terminal has no room for; None: the whole part). Raises BadInput for an unknown table, and where the run
     lacks what the table needs, naming the command that makes it.
     """
-    from analysis.table_page import write_table
+    from analysis.papers.table_page import write_table
     from analysis.tables import to_json
 
     make = pick({**TABLES, **OF_QUESTIONS}, name, what="table")
@@ -66,7 +66,7 @@ def table(folder: Path, name: str) -> dict[str, Any]:
 
 def tables_text(result: Mapping[str, Any]) -> str:
     """Lay out what table() gave for the terminal: the answer, each part, why it differs from the paper, the files."""
-    from analysis.answer import VIRTUAL
+    from analysis.pages.answer import VIRTUAL
 
     lines = [VIRTUAL, ""] if result["virtual"] else []
     lines += [result["headline"], ""]
@@ -91,7 +91,7 @@ def _grid(part: Mapping[str, Any]) -> str:
 
 def _comparison(name: str) -> Callable[[Run, pd.DataFrame], PrintedTable]:
     def make(run: Run, predictions: pd.DataFrame) -> PrintedTable:
-        from analysis.paper_tables import comparison_table
+        from analysis.papers.paper_tables import comparison_table
 
         home = at_home(predictions)
         developed = set(home.loc[home["codec"] != "", "environment"])
@@ -103,7 +103,7 @@ def _comparison(name: str) -> Callable[[Run, pd.DataFrame], PrintedTable]:
 
 
 def _classification(run: Run, predictions: pd.DataFrame) -> PrintedTable:
-    from analysis.sysnoise_tables import classification_table
+    from analysis.papers.sysnoise_tables import classification_table
 
     home = at_home(_one_making(run, predictions))
     return classification_table(
@@ -117,7 +117,7 @@ def _classification(run: Run, predictions: pd.DataFrame) -> PrintedTable:
 
 
 def _segmentation(run: Run, predictions: pd.DataFrame) -> PrintedTable:
-    from analysis.segmentation_table import segmentation_table
+    from analysis.segmentation.table import segmentation_table
     from hostctl.predictions.designs import scoring_half
 
     home = at_home(_one_making(run, run.predictions((*COLUMNS, "detail", "truth"))))
@@ -133,7 +133,7 @@ def _segmentation(run: Run, predictions: pd.DataFrame) -> PrintedTable:
 
 
 def _detection(run: Run, predictions: pd.DataFrame) -> PrintedTable:
-    from analysis.detection_table import detection_table
+    from analysis.detection.table import detection_table
     from hostctl.predictions.designs import scoring_half
 
     home = at_home(_one_making(run, run.predictions((*COLUMNS, *TEXTS))))
@@ -155,14 +155,14 @@ def _detection(run: Run, predictions: pd.DataFrame) -> PrintedTable:
 
 
 def _language(run: Run, predictions: pd.DataFrame) -> PrintedTable:
-    from analysis.language_table import language_table
+    from analysis.language.table import language_table
 
     home = at_home(predictions)
     return language_table(home, bases=_bases(run, home), variants=run.note("model_variants"))
 
 
 def _kinds(run: Run, predictions: pd.DataFrame) -> PrintedTable:
-    from analysis.noise_kinds import kinds_table
+    from analysis.papers.noise_kinds import kinds_table
 
     home = at_home(_one_making(run, predictions))
     return kinds_table(

@@ -19,8 +19,8 @@ sitting         One sitting at a lab: open the run, take the photographs that ar
 so_far          The result so far of a run that is still being written, worked out in a process of its own for the live
                 page
 space_needed    How many bytes the photographs of a session will take, estimated before it starts
-timeline        A session's timeline, written as it comes: what took from when to when, one row a span; nothing of it
-                is held
+timeline        A session's timeline, written as it comes: what took from when to when, one row a span; nothing of it is
+                held
 timing          How long each device usually takes, and how long the others wait for it; when what it does is overdue
 until_width     A session that stops when the instability is known well enough: scenes in random blocks, a look after
                 each block

@@ -25,7 +25,7 @@ def so_far(folder: Path) -> dict[str, Any]:
 
     Where it cannot be worked out, "problem" says why, and only "predictions" stands beside it.
     """
-    from analysis.homes import at_home
+    from analysis.run_folder.homes import at_home
     from analysis.store import Run
     from analysis.tables import study
 
@@ -41,7 +41,7 @@ def so_far(folder: Path) -> dict[str, Any]:
 
 def told(summary: dict[str, Any]) -> dict[str, Any]:
     """Give what the live page shows of a run's summary (hostctl.runs.reporting.summarise)."""
-    from analysis.answer import headline
+    from analysis.pages.answer import headline
 
     if not summary["predictions"]:
         return {"predictions": 0, "problem": "nothing is predicted"}

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from analysis.golden import GOLDEN
-from analysis.homes import at_home
 from analysis.instability import ITEM, instability
-from analysis.sequential import sequential_interval
+from analysis.intervals.sequential import sequential_interval
+from analysis.run_folder.golden import GOLDEN
+from analysis.run_folder.homes import at_home
 from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.records import Scene, Step
@@ -26,7 +26,8 @@ BLOCK = 20  # scenes between two looks; each look costs a prediction and, with s
 class UntilWidth:
     """When to stop: the width (low to high, 0..1) that the interval shall have, chosen before the first photograph.
 
-    The interval is a confidence sequence (analysis.sequential), so that stopping by it does not break its promise.
+    The interval is a confidence sequence (analysis.intervals.sequential), so that stopping by it does not break its
+    promise.
     """
 
     width: float

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from analysis.store import Run
 from device_agents.errors import BadInput
 from hostctl.runs.reporting import is_virtual
@@ -20,8 +20,8 @@ from stability_train.settings import Settings
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.gain_page import Loop
     from analysis.gains import Devices
+    from analysis.pages.gain_page import Loop
 
 MAIN = "tflite"  # the format that schemes are compared in, as phones run it
 REPORT = "report"
@@ -41,7 +41,7 @@ def write_loop(
     table: as closing.scheme_table gives it. curve: what calibration_cost gave. Gives headline, remarks, warnings, parts
     (title, note, headings, shown, rows, aside) and pages (paths by kind).
     """
-    from analysis.gain_page import html_text, markdown_text
+    from analysis.pages.gain_page import html_text, markdown_text
     from analysis.tables import to_json
 
     with Run.open(source, write=False) as run:
@@ -88,7 +88,8 @@ def make_loop(
     virtual: bool,
 ) -> Loop:
     """Work out all that the report tells; see write_loop."""
-    from analysis import gain_page, gain_plots, gains
+    from analysis import gains
+    from analysis.pages import gain_page, gain_plots
 
     main = table[(table["format"] == MAIN) | (table["scheme"] == UNTOUCHED)]
     first = [one for one in (settings.device, settings.partner) if one]
@@ -138,7 +139,7 @@ def _remarks(
     trainings: Mapping[str, Mapping[str, Any]],
     baseline: str,
 ) -> list[str]:
-    from analysis.gain_page import headline, told_accuracy
+    from analysis.pages.gain_page import headline, told_accuracy
 
     told = []
     others = tests[(tests["seen"] != tests["seen"].iloc[0]) & (tests["baseline"] == baseline)]
@@ -180,7 +181,7 @@ def _formats(table: pd.DataFrame, trained: Mapping[str, Any], sets: list[Devices
 
     from analysis.accuracy import accuracy
     from analysis.gains import instability_rows
-    from analysis.printed_table import Column, Part
+    from analysis.papers.printed_table import Column, Part
 
     checked = {one["format"]: one for one in trained["exported"]}
     rows = []
@@ -209,7 +210,7 @@ def _formats(table: pd.DataFrame, trained: Mapping[str, Any], sets: list[Devices
 def _trainings(trainings: Mapping[str, Mapping[str, Any]]) -> Any:
     import pandas as pd
 
-    from analysis.printed_table import Column, Part
+    from analysis.papers.printed_table import Column, Part
 
     rows = []
     for folder, one in trainings.items():

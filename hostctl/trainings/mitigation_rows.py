@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.accuracy_tests import holm
-from analysis.significance import swap_test
+from analysis.intervals.accuracy_tests import holm
+from analysis.intervals.significance import swap_test
 from analysis.statistics import difference_interval, rate_interval
 from device_agents.errors import BadInput
 from hostctl.trainings.mitigations import BESIDE, DEVELOPED, SHOT, TRAININGS, Answers, Asked

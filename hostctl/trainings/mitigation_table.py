@@ -8,15 +8,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from analysis.store import Run
 from hostctl.printing import Progress, silent, table_text
 from hostctl.trainings.mitigation_rows import COLUMNS, abstention_curve, make_rows
 from hostctl.trainings.mitigations import SHOT, Answers, Asked, answers
 
 if TYPE_CHECKING:
-    from analysis.drawing import Plot
-    from analysis.printed_table import Part
+    from analysis.pages.drawing import Plot
+    from analysis.papers.printed_table import Part
 
 NAME = "mitigations"
 NAN = float("nan")
@@ -32,9 +32,9 @@ def mitigate(
     Keys: headline, asked, rows (see mitigation_rows.make_rows), curve (abstention), notes, virtual, shown (the rows as
     text), page, csv, markdown and json. Raises BadInput as mitigations.answers does.
     """
-    from analysis.answer import VIRTUAL
+    from analysis.pages.answer import VIRTUAL
+    from analysis.papers.table_page import as_shown
     from analysis.report import render_page
-    from analysis.table_page import as_shown
     from hostctl.runs.reporting import is_virtual
 
     found = answers(run, asked, out=out, raws=raws, progress=progress)
@@ -74,7 +74,7 @@ _SUFFIXES = {"page": "html", "csv": "csv", "markdown": "md", "json": "json"}
 
 def mitigate_text(result: Mapping[str, Any]) -> str:
     """Lay out what mitigate() gave, for the terminal."""
-    from analysis.answer import VIRTUAL
+    from analysis.pages.answer import VIRTUAL
 
     lines = [VIRTUAL, ""] if result["virtual"] else []
     lines += [result["headline"], "", table_text(result["shown"]), "", *result["notes"]]
@@ -125,7 +125,7 @@ def main_part(asked: Asked, rows: Sequence[Mapping[str, Any]], found: Answers) -
     """Lay the rows out as a table; numbers stay in its frame."""
     import pandas as pd
 
-    from analysis.printed_table import Column, Part
+    from analysis.papers.printed_table import Column, Part
 
     flat = [_flat(row) for row in rows]
     sources = zip(found.photos, found.sources, strict=True)
@@ -166,7 +166,7 @@ def abstention_part(asked: Asked, curve: Sequence[Mapping[str, float]]) -> Part:
     """Lay the curve of abstention out as a table."""
     import pandas as pd
 
-    from analysis.printed_table import Column, Part
+    from analysis.papers.printed_table import Column, Part
 
     names = {"pair": f"{asked.device} - {asked.partner}, %", "unseen": f"{asked.device} - {asked.unseen} (unseen), %"}
     frame = pd.DataFrame([{name: one.get(name, NAN) for name in ("wanted", "coverage", *names)} for one in curve])
@@ -180,7 +180,7 @@ def abstention_part(asked: Asked, curve: Sequence[Mapping[str, float]]) -> Part:
 
 def draw_curve(asked: Asked, curve: Sequence[Mapping[str, float]]) -> Plot:
     """Draw instability against coverage."""
-    from analysis.drawing import BLUE, ORANGE, Plot, add_legend, new_axes, svg_text
+    from analysis.pages.drawing import BLUE, ORANGE, Plot, add_legend, new_axes, svg_text
 
     figure, axes = new_axes(height_in=3.0, legend=True)
     for name, device, colour, marker in (("pair", asked.partner, BLUE, "o"), ("unseen", asked.unseen, ORANGE, "s")):

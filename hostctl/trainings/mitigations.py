@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from analysis.store import Run
 from device_agents.errors import BadInput, pick
 from hostctl.printing import Progress, silent

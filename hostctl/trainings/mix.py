@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from device_agents.errors import BadInput
 from hostctl.printing import Progress, silent
 
 if TYPE_CHECKING:
-    from analysis.printed_table import PrintedTable
+    from analysis.papers.printed_table import PrintedTable
     from stability_train.mix_matrix import Cell, Study
     from stability_train.photos import Photo
 
@@ -60,7 +60,7 @@ def mix(
     SETTINGS' of what is trained. What is there is not trained again. Gives headline, parts (with rows), notes, and the
     paths of page, csv, markdown and JSON. Raises BadInput for all that cannot work, before the first training.
     """
-    from analysis.mix_tables import mix_table
+    from analysis.papers.mix_tables import mix_table
     from hostctl.workers.parallel import in_parallel
     from stability_train import mix_matrix
     from stability_train.photos import read_photos
@@ -173,7 +173,7 @@ def _written(out: Path, table: PrintedTable, source: Path, *, virtual: bool) -> 
     """Write page, CSV, Markdown and JSON into the study's folder."""
     import json
 
-    from analysis.table_page import write_table
+    from analysis.papers.table_page import write_table
     from analysis.tables import to_json
 
     page, numbers = write_table(out, table, provenance={"pictures": str(source), "study": str(out)}, virtual=virtual)

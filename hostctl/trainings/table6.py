@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.answer import VIRTUAL
-from analysis.drawing import Plot
-from analysis.files import write_whole
-from analysis.printed_table import Bars, Part, PrintedTable, percent_text
-from analysis.published import INSTABILITY
+from analysis.pages.answer import VIRTUAL
+from analysis.pages.drawing import Plot
+from analysis.pages.section_plots import plot_curves
+from analysis.papers.printed_table import Bars, Part, PrintedTable, percent_text
+from analysis.papers.published import INSTABILITY
+from analysis.papers.table_page import as_shown, csv_text, draw
 from analysis.report import render_page
-from analysis.section_plots import plot_curves
-from analysis.table_page import as_shown, csv_text, draw
+from analysis.run_folder.files import write_whole
 from analysis.tables import to_json
 from hostctl.trainings.table6_numbers import (
     PAPER,

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.accuracy_tests import holm, sign_flip
-from analysis.confidence import average_precision, precision_recall
-from analysis.significance import swap_test
+from analysis.intervals.accuracy_tests import holm, sign_flip
+from analysis.intervals.significance import swap_test
+from analysis.measures.confidence import average_precision, precision_recall
 from analysis.statistics import difference_interval, rate_interval
 from stability_train.attempts import open_sealed
 from stability_train.cache import write_whole

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from analysis.printed_table import Column, Part
+from analysis.papers.printed_table import Column, Part
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from analysis.files import write_whole
+from analysis.run_folder.files import write_whole
 from device_agents.errors import BadInput
 from hostctl.printing import Progress, silent
 from stability_train.fine_tuned import (

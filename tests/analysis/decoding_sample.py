@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from analysis.parts import LABELS, SCORES
+from analysis.run_folder.parts import LABELS, SCORES
 
 RIGHT, WRONG, UNCLEAR = "cat", "dog", "lynx"
 VERDICTS = {RIGHT: "right", WRONG: "wrong", UNCLEAR: "ambiguous", "": "missing"}

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from analysis.agreement import agreement, appraisals, read_appraisals
-from analysis.determinism import determinism
+from analysis.metrology.determinism import determinism
 from analysis.statistics import clopper_pearson
 from device_agents.errors import BadInput
 from tests.analysis.sample import predictions

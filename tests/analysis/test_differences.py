@@ -4,8 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.alignment import class_offsets, shifted, without_background
-from analysis.degenerate import degenerate, without
 from analysis.differences import (
     difference_picture,
     gain_for,
@@ -17,13 +15,15 @@ from analysis.differences import (
     to_one_size,
 )
 from analysis.instability import disagreement
+from analysis.measures.alignment import class_offsets, shifted, without_background
+from analysis.measures.degenerate import degenerate, without
 from analysis.statistics import rate_interval
 from device_agents.errors import BadInput
 from tests.analysis.sample import predictions
 
 
 def usual(events, items):
-    """The default interval of items that are clusters of their own (tests/analysis/test_effective.py checks it)."""
+    """The default interval of items that are clusters of their own (intervals/test_effective.py checks it)."""
     interval = rate_interval(np.arange(items) < events)
     return interval.low, interval.high
 

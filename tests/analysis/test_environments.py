@@ -1,8 +1,8 @@
 import pandas as pd
 import pytest
 
-from analysis.answer import remarks
 from analysis.environments import condition_differences, count_conditions, name_conditions
+from analysis.pages.answer import remarks
 from analysis.tables import study
 from tests.analysis.sample_conditions import several
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from analysis.causes.readings import readings
 from analysis.identify import EXACT, ROUNDING, UNKNOWN, Distance, decide, distance
-from analysis.readings import readings
 from device_agents.errors import BadInput
 from device_agents.preprocess import SCALINGS, to_tensor
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.ledger import Ledger
+from analysis.run_folder.ledger import Ledger
 from analysis.store import Run
 from device_agents.errors import BadInput
 

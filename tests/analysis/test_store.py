@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import parts, schema
+from analysis.run_folder import parts, schema
 from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture, Prediction, Scene, Step, step_key

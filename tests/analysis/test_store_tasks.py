@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet
 import pytest
 
-from analysis import schema
+from analysis.run_folder import schema
 from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture, Prediction, Scene

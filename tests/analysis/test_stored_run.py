@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.homes import at_home
+from analysis.run_folder.homes import at_home
 from analysis.store import Run
 from analysis.tables import study
 

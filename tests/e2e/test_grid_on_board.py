@@ -14,7 +14,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.cells import count_stages, first_difference
+from analysis.measures.cells import count_stages, first_difference
 from analysis.store import Run
 from device_agents.predict import Job, JobPicture, default_environment, write_job
 from device_agents.records import Picture

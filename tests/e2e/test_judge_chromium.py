@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from analysis.judgements import NOTE
+from analysis.run_folder.judgements import NOTE
 from analysis.store import Run
 from device_agents.records import Picture, Prediction, Scene
 from hostctl.virtual.browser_screen import launch_chromium

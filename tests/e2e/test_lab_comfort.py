@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from analysis.golden import GOLDEN
+from analysis.run_folder.golden import GOLDEN
 from analysis.store import Run
 from hostctl.command_line.lab import COMMANDS
 from tests.fakes.command import instability, write_lab

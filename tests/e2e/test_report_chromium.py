@@ -5,8 +5,8 @@ import shutil
 import pandas as pd
 import pytest
 
+from analysis.pages.sections import make_sections
 from analysis.report import write_report
-from analysis.sections import make_sections
 from analysis.tables import study
 from tests.analysis.sample import CLASSES, device_picture, predictions, scene_picture
 

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from analysis.sysnoise_tables import classification_table
-from analysis.table_page import write_table
+from analysis.papers.sysnoise_tables import classification_table
+from analysis.papers.table_page import write_table
 from tests.analysis.paper_sample import predictions
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.ledger import LEDGER
+from analysis.run_folder.ledger import LEDGER
 from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture, Prediction, Scene, Step

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.segmentation_masks import answered
-from analysis.segmentation_scores import class_ious, confusion, mean_iou, pixel_accuracy
+from analysis.segmentation.masks import answered
+from analysis.segmentation.scores import class_ious, confusion, mean_iou, pixel_accuracy
 from capture.scenes import read_scenes
 from device_agents.predict import Job, JobPicture, default_environment, predict
 from device_agents.tasks.answers import read_mask

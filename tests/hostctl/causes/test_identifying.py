@@ -13,8 +13,8 @@ from PIL import Image
 from scipy import ndimage
 from skimage import transform
 
+from analysis.causes.readings import readings
 from analysis.identify import EXACT, ROUNDING, UNKNOWN, decide, distance
-from analysis.readings import readings
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput
 from device_agents.preprocess import FAILURES, fingerprint, to_tensor

@@ -7,7 +7,7 @@ import pytest
 
 from device_agents.errors import BadInput
 from hostctl.command_line.language import COMMANDS, KINDS
-from stability_train.language_questions import READERS
+from stability_train.language.questions import READERS
 from tests.fakes import tiny_llama
 
 

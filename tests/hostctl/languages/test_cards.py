@@ -5,7 +5,7 @@ import io
 from PIL import Image
 
 from hostctl.languages.cards import question_card
-from stability_train.language_questions import Choice, Question
+from stability_train.language.questions import Choice, Question
 
 
 def test_a_card_shows_the_question_and_is_cut_where_it_is_long():

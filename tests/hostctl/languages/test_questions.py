@@ -13,8 +13,8 @@ from hostctl.languages.told import questions_text
 from hostctl.printing import silent
 from hostctl.runs.reporting import report_run
 from hostctl.runs.tabling import table, tables_text
-from stability_train.language_predictor import load_predictor
-from stability_train.language_questions import read_questions
+from stability_train.language.predictor import load_predictor
+from stability_train.language.questions import read_questions
 from tests.fakes import tiny_llama
 
 

@@ -11,7 +11,7 @@ from hostctl.languages.texts import Windows, read_texts
 from hostctl.languages.told import texts_text
 from hostctl.printing import silent
 from hostctl.runs.reporting import report_run
-from stability_train.language_predictor import load_predictor
+from stability_train.language.predictor import load_predictor
 from tests.fakes import tiny_llama
 from tests.fakes.tiny_llama import TEXTS
 

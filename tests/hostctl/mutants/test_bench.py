@@ -4,14 +4,14 @@ import numpy as np
 import onnx
 import pytest
 
-from analysis.mutant_measures import MEASURES
+from analysis.measures.mutant_measures import MEASURES
 from capture.scenes import read_scenes
 from device_agents.errors import BadInput
 from device_agents.runtimes import NETWORKS
 from device_agents.sidecar import read_sidecar, sidecar_path
 from hostctl.mutants.bench import Bench
 from hostctl.mutants.localising import RUNTIME
-from stability_train.mutants import mutants
+from stability_train.mutants.mutants import mutants
 from tests.fakes.mutant_network import write_study
 
 

@@ -10,8 +10,8 @@ from device_agents.errors import BadInput
 from hostctl.causes.layer_cuts import Graph, Node
 from hostctl.mutants.bench import exposed
 from hostctl.mutants.localising import Localiser, between, relative, same_bits, single_output
-from stability_train.mutant_graph import fixed
-from stability_train.mutants import make_mutant, mutants, plan_mutants
+from stability_train.mutants.graph import fixed
+from stability_train.mutants.mutants import make_mutant, mutants, plan_mutants
 from tests.fakes.mutant_network import SHAPE, network_bytes
 
 TENSOR = np.random.default_rng(5).normal(size=SHAPE).astype(np.float32)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.mutant_measures import MEASURES
+from analysis.measures.mutant_measures import MEASURES
 from device_agents.errors import BadInput
 from hostctl.mutants.page import mutants_text, write_page
 from hostctl.mutants.study import _plain, study_mutants, summary
-from stability_train.mutants import KINDS
+from stability_train.mutants.mutants import KINDS
 from stability_train.zoo import list_models
 from tests.fakes.mutant_network import write_study
 

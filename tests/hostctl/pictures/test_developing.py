@@ -11,7 +11,7 @@ import time
 import pandas as pd
 import pytest
 
-from analysis.files import ASIDE
+from analysis.run_folder.files import ASIDE
 from analysis.store import Run
 from capture.codecs import CODECS
 from capture.isp import ISPS

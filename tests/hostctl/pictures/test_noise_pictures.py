@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.pixel_differences import draw_map, measure, scaled_difference, visible_pixels
+from analysis.measures.pixel_differences import draw_map, measure, scaled_difference, visible_pixels
 from analysis.store import Run
 from capture.codecs import CODECS
 from device_agents.decode import DECODERS

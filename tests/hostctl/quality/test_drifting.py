@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.golden import GOLDEN, LABEL
+from analysis.run_folder.golden import GOLDEN, LABEL
 from analysis.store import Run
 from capture import charts
 from device_agents.errors import BadInput

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.golden import GOLDEN
+from analysis.run_folder.golden import GOLDEN
 from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture, Scene

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from analysis.judgements import NOTE
+from analysis.run_folder.judgements import NOTE
 from analysis.store import Run
 from capture.display import create_app
 from capture.display_state import Display

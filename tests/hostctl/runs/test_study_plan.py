@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.planning import Plan, plan
+from analysis.intervals.planning import Plan, plan
 from device_agents.errors import BadInput
 from hostctl.runs import study_plan
 from hostctl.runs.study_plan import plan_study, session_time

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from analysis.golden import GOLDEN
+from analysis.run_folder.golden import GOLDEN
 from analysis.store import Run
 from device_agents.errors import BadInput
 from hostctl.lab import parse_lab
