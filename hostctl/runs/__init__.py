@@ -1,4 +1,4 @@
-"""Runs as a whole: their report, tables and limits, listed, taken elsewhere, brought in from elsewhere, judged by people.
+"""Runs as a whole: their report, tables and limits; listed, taken elsewhere, brought in from elsewhere, judged.
 
 checking               `instability check RUN`: gates for a build pipeline, on the ends of intervals; "cannot say yet"
                        is an answer too

@@ -192,7 +192,8 @@ def test_known_files_are_recognised_by_their_bytes(tmp_path, data_pack):
         found[path.name] = card
         assert card.name == path.stem
         assert len(read_labels(Path(card.labels))) == 1000
-    assert {sha256_of(path) for path in classification.iterdir()} == set(zoo.KNOWN_FILES)
+    others = [path for task in ("detection", "segmentation") for path in (data_pack / "models" / task).glob("*.[ot]*")]
+    assert {sha256_of(path) for path in (*classification.iterdir(), *others)} == set(zoo.KNOWN_FILES)
     assert [name for name, card in found.items() if card.background] == [
         "mobilenet_v1_0.25_224_float.tflite",
         "mobilenet_v1_0.25_224_quant.tflite",
