@@ -10,9 +10,11 @@ import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from device_agents.errors import BadInput
 from device_agents.fit import FITS
+from device_agents.placed import PLACEMENTS
 from device_agents.sidecar import Sidecar
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -144,10 +146,14 @@ def _fit(name: str) -> str:
     )
 
 
+def _fixed(variant: object) -> dict[str, Any]:
+    """What a variant of a family was given beforehand."""
+    return dict(variant.keywords) if isinstance(variant, functools.partial) else {}
+
+
 def _values(sidecar: Sidecar, resizer: str, language: str) -> dict[str, str]:
     words = _WORDS[language]
-    fit: object = FITS[sidecar.fit]
-    fixed = fit.keywords if isinstance(fit, functools.partial) else {}
+    fixed = {**_fixed(FITS[sidecar.fit]), **_fixed(PLACEMENTS[sidecar.fit])}
     roundings = {round: words["round"], math.floor: words["floor"], int: words["int"]}
     divisor, means, deviations = SCALES.get(sidecar.scaling, (1.0, (0.0,) * 3, (1.0,) * 3))
     swapped = (sidecar.scaling == "imagenet-swapped") != (sidecar.colour_order == "bgr")

@@ -43,7 +43,7 @@ def change(run, statement, *values):
 def copies(run, folder):
     yield lambda: export_run(run, folder / "copy", anonymise=False, progress=lambda *_: None)
     yield lambda: export_run(run, folder / "copy.zip", anonymise=True, progress=lambda *_: None)
-    yield lambda: migrate_run(run, folder / "next", migrations={1: lambda _: None}, newest=2)
+    yield lambda: migrate_run(run, folder / "next", migrations={2: lambda _: None}, newest=3)
 
 
 @pytest.mark.parametrize("name", OUTSIDE)
