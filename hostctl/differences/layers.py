@@ -186,7 +186,7 @@ def _tflite_layers(path: Path, tensor: Array) -> list[Layer]:
     interpreter.invoke()
     details = {one["index"]: one for one in interpreter.get_tensor_details()}
     layers = []
-    for operator in interpreter._get_ops_details():  # noqa: SLF001: the only list of operators that LiteRT gives
+    for operator in interpreter._get_ops_details():  # LiteRT gives no other list of them
         for index in operator["outputs"]:
             one, values = details[index], np.asarray(interpreter.get_tensor(index))
             scale, zero = one["quantization"]
