@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from analysis.store import Run
+from capture.scene_truth import mapped_truth, truth_labels
 from hostctl.predictions.comparing import ITEM, compare
 from hostctl.predictions.conditions import Condition
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def model_classes(run: Run) -> list[str]:
+    """The classes of the run's detectors, as its notes of models hold them."""
+    return [label for one in (run.note("models") or {}).values() for label in one.get("labels", ())]
+
+
+def of_known_classes(table: pd.DataFrame, run: Run) -> pd.DataFrame:
+    """Leave out of a table's truths the objects of classes that the run's detectors lack: they cannot be found."""
+    known = {label: label for label in model_classes(run)}
+    texts = {text: mapped_truth(text, known) for text in set(table["truth"]) if known and truth_labels(text)}
+    return table.assign(truth=[texts.get(text, text) for text in table["truth"]]) if texts else table
 
 
 def compare_objects(

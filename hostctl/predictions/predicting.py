@@ -25,7 +25,7 @@ from hostctl.predictions.comparing import ITEM, compare, failures, scored_round
 from hostctl.predictions.conditions import Condition, by_making, by_model, describe_changes, of_conditions
 from hostctl.predictions.designs import DESIGNS, SEED, Variants, candidates, most_harmful, parse_vary, scoring_half
 from hostctl.predictions.detection_rounds import lowest_precision, precision_round
-from hostctl.predictions.objects import compare_objects, objects_right
+from hostctl.predictions.objects import compare_objects, objects_right, of_known_classes
 from hostctl.predictions.predicting_on import against_host, agent_of, variants_on
 from hostctl.predictions.probing import Models, usable
 from hostctl.predictions.segmentation_rounds import lowest_miou, miou_round
@@ -206,7 +206,7 @@ def _make(run: Run, conditions: Sequence[Condition], workers: int, progress: Pro
 def _alone(run: Run, condition: Condition) -> dict[str, Any]:
     """The result of one condition."""
     table, environment = run.predictions([*PREDICTION_COLUMNS, *TEXTS]), condition.environment
-    table = of_conditions(table, [condition])
+    table = of_known_classes(of_conditions(table, [condition]), run)
     return {
         "runtime": f"{environment.runtime} {environment.runtime_version}",
         "decoder": environment.decoder,
@@ -222,7 +222,7 @@ def _compared(run: Run, conditions: Sequence[Condition], work: Work) -> dict[str
     work(conditions)
     table = _table(run, conditions, columns=(*COLUMNS, *TEXTS))
     rows = compare(table, conditions)
-    found = compare_objects(table, conditions, rows) or {"rows": rows}
+    found = compare_objects(of_known_classes(table, run), conditions, rows) or {"rows": rows}
     return {**_counts(table), "environments": len(conditions), **found}
 
 

@@ -14,12 +14,13 @@ from analysis.run_folder import judgements
 from analysis.run_folder.files import write_whole
 from analysis.run_folder.homes import at_home
 from analysis.store import Run
-from capture.scene_truth import mapped_truth, strange_classes, truth_labels
+from capture.scene_truth import strange_classes
 from capture.screen import rectify
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput, pick
 from device_agents.records import Environment
 from hostctl.predictions.label_names import read_names
+from hostctl.predictions.objects import model_classes, of_known_classes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +127,7 @@ def findings(run: Run) -> Findings:
     found = _studied(run, predictions)
     notes = {name: run.note(name) for name in NOTED}
     of_task, more = task_sections(found, answered, task=task)
-    classes = _classes(run)
+    classes = model_classes(run)
     more += [f"{one}: its objects do not count" for one in strange_classes(run.scenes(), classes) if classes]
     sections, lacking = make_sections(found, predictions=predictions, notes=notes)
     title = str(run.settings.get("lab", run.folder.name))
@@ -161,14 +162,7 @@ def _answered(run: Run) -> pd.DataFrame:
 
     found = at_home(run.predictions([*PREDICTION_COLUMNS, *TEXTS]))
     found = found.sort_values(["order", "place", "picture"], ignore_index=True)
-    known = {label: label for label in _classes(run)}
-    texts = {text: mapped_truth(text, known) for text in set(found["truth"]) if known and truth_labels(text)}
-    return found.assign(truth=[texts.get(text, text) for text in found["truth"]]) if texts else found
-
-
-def _classes(run: Run) -> list[str]:
-    """The classes of the run's detectors; objects of others cannot be found, and do not count."""
-    return [label for one in (run.note("models") or {}).values() for label in one.get("labels", ())]
+    return of_known_classes(found, run)
 
 
 def is_virtual(run: Run) -> bool:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from analysis.store import Run
 from device_agents.sidecar import sidecar_values
-from device_agents.tasks.answers import read_mask
+from device_agents.tasks.answers import Detections, detections_text, read_detections, read_mask
 from hostctl import commands, printing
+from hostctl.predictions.objects import of_known_classes
 from hostctl.runs.tabling import table, tables_text
 from tests.device_agents.tiny_models import tiny_sidecar, write_onnx_mask
 
@@ -67,3 +70,13 @@ def test_a_picture_that_fails_is_a_record_and_the_others_count(setup):
     broken.write_bytes(broken.read_bytes()[:60])
     found = commands.predict(**setup)
     assert (found["failed"], found["miou"]) == (1, 1.0)
+
+
+def test_objects_of_classes_that_no_model_has_do_not_count():
+    both = Detections(((0.0, 0.0, 0.5, 0.5), (0.5, 0.5, 1.0, 1.0)), ("cat", "cupboard"), (1.0, 1.0))
+    table = pd.DataFrame({"truth": [detections_text(both), ""]})
+    notes = {"models": {"detector": {"labels": ["cat", "dog"]}}}
+    kept = of_known_classes(table, SimpleNamespace(note=notes.__getitem__))["truth"]
+    assert read_detections(kept[0]).labels == ("cat",)
+    assert kept[1] == ""
+    assert of_known_classes(table, SimpleNamespace(note={"models": None}.__getitem__)) is table
