@@ -22,6 +22,7 @@ probing              Which of the variants asked for this machine has and this m
                      small picture
 repeating            The determinism floor measured: the same pictures predicted again and again, here or on a device of
                      a lab
+rounds               ROUNDS: how a stacked design chooses its next variant and scores a round, by the task of the model
 segmentation_rounds  Rounds of a stacked design for a segmentation model: the harm is what mIoU loses, not a picture's
                      first label
 """

@@ -49,6 +49,19 @@ def failures(table: pd.DataFrame) -> dict[str, int]:
     }
 
 
+def round_of(condition: Condition, number: int, added: tuple[str, Variant] | None) -> dict[str, Any]:
+    """Say which round of a stacked design this is: its number, the family and variant that it added, its condition."""
+    family, variant = added or ("", {})
+    return {
+        "round": number,
+        "family": family,
+        "variant": variant.get(family, ""),
+        "environment": condition.environment.environment,
+        "isp": condition.isp,
+        "codec": condition.codec,
+    }
+
+
 def scored_round(
     table: pd.DataFrame,
     condition: Condition,
@@ -62,14 +75,8 @@ def scored_round(
     """
     scoring = scoring_half(table["cluster"])
     here, there = table["condition"] == condition.name, table["condition"] == base.name
-    family, variant = added or ("", {})
     return {
-        "round": number,
-        "family": family,
-        "variant": variant.get(family, ""),
-        "environment": condition.environment.environment,
-        "isp": condition.isp,
-        "codec": condition.codec,
+        **round_of(condition, number, added),
         "choosing_accuracy": _rate(table[here & ~scoring])["accuracy"],
         **_rate(table[here & scoring]),
         **_difference(table[there & scoring], table[here & scoring]),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hostctl.predictions.comparing import ITEM
+from hostctl.predictions.comparing import ITEM, round_of
 from hostctl.predictions.conditions import Condition, Variant
 from hostctl.predictions.designs import scoring_half
 
@@ -49,14 +49,8 @@ def precision_round(
     scoring = scoring_half(table["cluster"])
     names = list(dict.fromkeys([base.name, condition.name]))
     choosing, scored = (_precisions(table[part], names, labels).get(condition.name, {}) for part in (~scoring, scoring))
-    family, variant = added or ("", {})
     return {
-        "round": number,
-        "family": family,
-        "variant": variant.get(family, ""),
-        "environment": condition.environment.environment,
-        "isp": condition.isp,
-        "codec": condition.codec,
+        **round_of(condition, number, added),
         "choosing_accuracy": choosing.get("ap"),
         "accuracy": scored.get("ap"),
         "interval": _ends(scored, "ap"),

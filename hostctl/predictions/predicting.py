@@ -21,14 +21,13 @@ from hostctl.grid import Assignment, predict_run
 from hostctl.pictures.developing import develop_run
 from hostctl.pictures.file_runs import run_of_files
 from hostctl.pictures.prepared import as_prepared
-from hostctl.predictions.comparing import ITEM, compare, failures, scored_round
+from hostctl.predictions.comparing import ITEM, compare, failures
 from hostctl.predictions.conditions import Condition, by_making, by_model, describe_changes, of_conditions
-from hostctl.predictions.designs import DESIGNS, SEED, Variants, candidates, most_harmful, parse_vary, scoring_half
-from hostctl.predictions.detection_rounds import lowest_precision, precision_round
+from hostctl.predictions.designs import DESIGNS, SEED, Variants, candidates, parse_vary, scoring_half
 from hostctl.predictions.objects import compare_objects, objects_right, of_known_classes
 from hostctl.predictions.predicting_on import against_host, agent_of, variants_on
 from hostctl.predictions.probing import Models, usable
-from hostctl.predictions.segmentation_rounds import lowest_miou, miou_round
+from hostctl.predictions.rounds import ROUNDS
 from hostctl.printing import Progress
 
 if TYPE_CHECKING:
@@ -231,13 +230,8 @@ def _stacked(
 ) -> dict[str, Any]:
     """Add to the base the most harmful variant of all families, then the next given it, until each has one."""
     work([base])
-    choose, score, table_of = most_harmful, scored_round, partial(_table, run)
-    if task == "segmentation":
-        choose, score, table_of = lowest_miou, miou_round, partial(_table, run, columns=(*COLUMNS, *TEXTS))
-    if task == "detection":
-        table_of = partial(_table, run, columns=(*COLUMNS, *TEXTS))
-        labels = (run.note("models") or {}).get(base.environment.model, {}).get("labels")
-        choose, score = partial(lowest_precision, labels=labels), partial(precision_round, labels=labels)
+    rounds = ROUNDS[task]((run.note("models") or {}).get(base.environment.model, {}).get("labels"))
+    table_of = partial(_table, run, columns=(*COLUMNS, *(TEXTS if rounds.whole else ())))
     before = table_of([base])
     scoring = scoring_half(before["cluster"])
     if scoring.all() or not scoring.any():
@@ -245,17 +239,17 @@ def _stacked(
             f"a stacked design needs pictures on both halves, one to choose and one to score by; the {len(before)} "
             "here fall on one; give more"
         )
-    rows, used, left = [score(before, base, base, 0)], [base], dict(variants)
+    rows, used, left = [rounds.score(before, base, base, 0)], [base], dict(variants)
     current = base
     while options := candidates(current, left):
         progress("round", len(rows), len(rows) + len(left) - 1, f"{len(options)} conditions to choose from")
         work(list(options))
         used += options
-        worst = choose(table_of(list(options)), options)
+        worst = rounds.choose(table_of(list(options)), options)
         if worst is None:
             break
         left.pop(options[worst][0])
-        rows.append(score(table_of([base, worst]), worst, base, len(rows), options[worst]))
+        rows.append(rounds.score(table_of([base, worst]), worst, base, len(rows), options[worst]))
         current = worst
     _note(run, "stacked", current, {"rows": rows})
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from hostctl.predictions.comparing import ITEM
+from hostctl.predictions.comparing import ITEM, round_of
 from hostctl.predictions.conditions import Condition, Variant
 from hostctl.predictions.designs import scoring_half
 
@@ -36,14 +36,8 @@ def miou_round(
     The difference is to the base, on the pictures of the scoring half that both answered.
     """
     scoring = scoring_half(table["cluster"])
-    family, variant = added or ("", {})
     return {
-        "round": number,
-        "family": family,
-        "variant": variant.get(family, ""),
-        "environment": condition.environment.environment,
-        "isp": condition.isp,
-        "codec": condition.codec,
+        **round_of(condition, number, added),
         "choosing_accuracy": _measured(table[~scoring], condition).get("accuracy"),
         **({"accuracy": None, "interval": None} | _measured(table[scoring], condition)),
         **_difference(table[scoring], condition, base),
