@@ -14,7 +14,13 @@ from analysis.papers.metric_noises import metric_variants
 from analysis.papers.noise_families import FAMILIES, measured_subjects
 from analysis.papers.printed_table import Bars, Column, Part, PrintedTable, records
 from analysis.papers.published import SYSNOISE
-from analysis.papers.sysnoise_printed import spread_text, two_decimals
+from analysis.papers.sysnoise_printed import (
+    family_columns,
+    printed_columns,
+    spread_text,
+    two_decimals,
+    variant_columns,
+)
 from analysis.run_folder.homes import POST
 
 NAME = "sysnoise-det"
@@ -55,31 +61,13 @@ REASONS = (
     "Pictures that are made several times smaller lose more to another resizer than those that are made larger.",
     "Its combined noise is scored on the pictures that chose it, and it does not say which variants that holds.",
 )
-PRINTED_COLUMNS = (
-    Column("model", "architecture"),
-    Column("source", "source"),
-    Column("trained", "trained mAP"),
-    Column("decode", "decode"),
-    Column("resize", "resize"),
-    Column("colour", "colour mode"),
-    Column("upsample", "upsample"),
-    Column("int8", "INT8"),
-    Column("ceil", "ceil"),
-    Column("post", "post"),
-    Column("combined", "combined"),
+PRINTED_COLUMNS = printed_columns(
+    "mAP", Column("upsample", "upsample"), Column("int8", "INT8"), Column("ceil", "ceil"), Column("post", "post")
 )
-NUMBER_COLUMNS = (
-    Column("model", "model"),
-    Column("noise", "noise"),
-    Column("distinct", "distinct", "number"),
-    Column("mean", "mean Δ", "points", ("low", "high")),
-    Column("paper", BESIDE, "points"),
-    Column("max", "max Δ", "points", ("max_low", "max_high")),
-    Column("worst", "worst", aside=True),
+NUMBER_COLUMNS = family_columns(
+    BESIDE,
     Column("half", "Δ of mAP@0.5", "points", ("half_low", "half_high")),
     Column("instability", "objects unstable (%)", "percent", ("instability_low", "instability_high")),
-    Column("minutes", "minutes", "minutes", aside=True),
-    Column("items", "n", "number"),
 )
 STEP_COLUMNS = (
     Column("model", "model"),
@@ -91,15 +79,7 @@ STEP_COLUMNS = (
     Column("alone", "alone", "points"),
     Column("items", "n", "number"),
 )
-VARIANT_COLUMNS = (
-    Column("model", "model"),
-    Column("noise", "noise"),
-    Column("variant", "variant"),
-    Column("distinct", "counts", "yes-no"),
-    Column("accuracy", "mAP (%)", "percent"),
-    Column("delta", "Δ (points)", "points", ("low", "high")),
-    Column("items", "n", "number"),
-)
+VARIANT_COLUMNS = variant_columns("mAP")
 _PREPROCESSED = dict(zip(("decode", "resize", "colour"), PREPROCESSING, strict=True))
 
 

@@ -21,17 +21,52 @@ OF_MODELS = {
     "ceil ceil": "ceil",
     "ceil floor": "ceil",
 }
-PRINTED_COLUMNS = (
-    Column("model", "architecture"),
-    Column("source", "source"),
-    Column("trained", "trained"),
-    Column("decode", "decode"),
-    Column("resize", "resize"),
-    Column("colour", "colour mode"),
-    Column("precision", "FP16/INT8"),
-    Column("ceil", "ceil"),
-    Column("combined", "combined"),
-)
+
+
+def printed_columns(metric: str, *of_task: Column) -> tuple[Column, ...]:
+    """The columns of SysNoise's tables 2 to 4: ``trained`` by the metric, preprocessing, what a task adds, combined."""
+    return (
+        Column("model", "architecture"),
+        Column("source", "source"),
+        Column("trained", f"trained {metric}".strip()),
+        Column("decode", "decode"),
+        Column("resize", "resize"),
+        Column("colour", "colour mode"),
+        *of_task,
+        Column("combined", "combined"),
+    )
+
+
+def family_columns(beside: str, *of_task: Column) -> tuple[Column, ...]:
+    """The columns of metric_noises' rows: a family's mean and max with intervals, ``beside`` the published row."""
+    return (
+        Column("model", "model"),
+        Column("noise", "noise"),
+        Column("distinct", "distinct", "number"),
+        Column("mean", "mean Δ", "points", ("low", "high")),
+        Column("paper", beside, "points"),
+        Column("max", "max Δ", "points", ("max_low", "max_high")),
+        Column("worst", "worst", aside=True),
+        *of_task,
+        Column("minutes", "minutes", "minutes", aside=True),
+        Column("items", "n", "number"),
+    )
+
+
+def variant_columns(metric: str) -> tuple[Column, ...]:
+    """The columns of every single variant."""
+    return (
+        Column("model", "model"),
+        Column("noise", "noise"),
+        Column("variant", "variant"),
+        Column("distinct", "counts", "yes-no"),
+        Column("accuracy", f"{metric} (%)", "percent"),
+        Column("delta", "Δ (points)", "points", ("low", "high")),
+        Column("items", "n", "number"),
+    )
+
+
+PRINTED_COLUMNS = printed_columns("", Column("precision", "FP16/INT8"), Column("ceil", "ceil"))
 
 
 def printed_rows(numbers: pd.DataFrame, trained: Mapping[str, tuple[float, int]]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from analysis.papers.sysnoise_printed import (
     printed_rows,
     published_rows,
     two_decimals,
+    variant_columns,
 )
 from analysis.statistics import rate_interval
 
@@ -64,15 +65,7 @@ NUMBER_COLUMNS = (
     Column("minutes", "minutes", "minutes"),
     Column("items", "n", "number"),
 )
-VARIANT_COLUMNS = (
-    Column("model", "model"),
-    Column("noise", "noise"),
-    Column("variant", "variant"),
-    Column("distinct", "counts", "yes-no"),
-    Column("accuracy", "accuracy (%)", "percent"),
-    Column("delta", "Δ (points)", "points", ("low", "high")),
-    Column("items", "n", "number"),
-)
+VARIANT_COLUMNS = variant_columns("accuracy")
 
 
 def classification_table(

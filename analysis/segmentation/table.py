@@ -13,7 +13,13 @@ from analysis.papers.metric_noises import metric_variants
 from analysis.papers.noise_families import FAMILIES, measured_subjects
 from analysis.papers.printed_table import Bars, Column, Part, PrintedTable, records
 from analysis.papers.published import SYSNOISE
-from analysis.papers.sysnoise_printed import spread_text, two_decimals
+from analysis.papers.sysnoise_printed import (
+    family_columns,
+    printed_columns,
+    spread_text,
+    two_decimals,
+    variant_columns,
+)
 from analysis.segmentation.noises import NAMES, PREPROCESSING, Half, Study, changes_of, number_rows, study_of
 from analysis.segmentation.published import BESIDE, SOURCE, segmentation_rows
 from analysis.segmentation.scores import class_ious, pixel_accuracy
@@ -52,42 +58,17 @@ REASONS = (
     "argmax follows it.",
     "Truths of another data set (CamVid for a model of Cityscapes) hold fewer classes, several of the model's to one.",
 )
-PRINTED_COLUMNS = (
-    Column("model", "architecture"),
-    Column("source", "source"),
-    Column("trained", "trained mIoU"),
-    Column("decode", "decode"),
-    Column("resize", "resize"),
-    Column("colour", "colour mode"),
-    Column("upsample", "upsample"),
-    Column("int8", "INT8"),
-    Column("ceil", "ceil"),
-    Column("combined", "combined"),
+PRINTED_COLUMNS = printed_columns(
+    "mIoU", Column("upsample", "upsample"), Column("int8", "INT8"), Column("ceil", "ceil")
 )
-NUMBER_COLUMNS = (
-    Column("model", "model"),
-    Column("noise", "noise"),
-    Column("distinct", "distinct", "number"),
-    Column("mean", "mean Δ", "points", ("low", "high")),
-    Column("paper", BESIDE, "points"),
-    Column("max", "max Δ", "points", ("max_low", "max_high")),
-    Column("worst", "worst", aside=True),
+NUMBER_COLUMNS = family_columns(
+    BESIDE,
     Column("instability", "regions unstable (%)", "percent", ("instability_low", "instability_high")),
     Column("pixels", "pixels unstable (%)", "percent", ("pixels_low", "pixels_high")),
     Column("inside", "inside (%)", "percent", aside=True),
     Column("boundary", "at borders (%)", "percent", aside=True),
-    Column("minutes", "minutes", "minutes", aside=True),
-    Column("items", "n", "number"),
 )
-VARIANT_COLUMNS = (
-    Column("model", "model"),
-    Column("noise", "noise"),
-    Column("variant", "variant"),
-    Column("distinct", "counts", "yes-no"),
-    Column("accuracy", "mIoU (%)", "percent"),
-    Column("delta", "Δ (points)", "points", ("low", "high")),
-    Column("items", "n", "number"),
-)
+VARIANT_COLUMNS = variant_columns("mIoU")
 
 
 def segmentation_table(
