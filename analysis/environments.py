@@ -13,7 +13,8 @@ from analysis.instability import ITEM, group_codes
 
 # The order in which a name tells what differs; model_sha256 and runtime_version are told only where they alone differ.
 FIELDS = (
-    *("isp", "codec", "model", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "post", "threads"),
+    *("isp", "codec", "model", "decoder", "view", "colour", "fit", "resizer", "perturbation", "scaling", "runtime"),
+    *("post", "threads"),
     *("model_sha256", "runtime_version"),
 )
 BASE = "base"

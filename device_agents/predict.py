@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, Optional, Tuple
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS
 from device_agents.errors import BadInput, MissingExtra, pick
+from device_agents.perturbations.chains import chain, check_perturbation
 from device_agents.preprocess import SCALINGS, Array, Prepared, Share, StageFailed, preprocess_stages
 from device_agents.records import Corners, Environment, Prediction, from_dict, to_values
 from device_agents.resize import FITS, RESIZERS
@@ -121,6 +122,7 @@ def check_environment(environment: Environment) -> None:
     """Raise BadInput where the environment names an unknown variant, or fewer than one thread."""
     for field, family in FAMILIES.items():
         pick(family, getattr(environment, field), what=field)
+    chain(environment.perturbation)
     if environment.threads < 1:
         raise BadInput(f"expected one thread or more, got {environment.threads}")
 
@@ -164,6 +166,7 @@ def predict(job: Job, *, clock: Callable[[], float] = time.perf_counter) -> Iter
     for environment in job.environments:
         check_environment(environment)
         check_post(environment.post, sidecar=job.sidecar)
+        check_perturbation(environment.perturbation, task=job.sidecar.task)
     model_sha256 = _hash_once(Path(job.model))
     for wanted in {environment.model_sha256 for environment in job.environments} - {"", model_sha256}:
         raise BadInput(f"model {job.model}: expected the file with sha256 {wanted}, got {model_sha256}")
@@ -182,11 +185,15 @@ class _Bench:
 
 def _predictions(bench: _Bench) -> Iterator[Prediction]:
     # Neighbours share the most: a photograph's large intermediate pictures are held only for the latest variants.
-    order = sorted(bench.job.environments, key=lambda one: (one.decoder, one.view, one.colour, one.fit, one.resizer))
+    order = sorted(bench.job.environments, key=_nearness)
     for picture in bench.job.pictures:
         share = Share()
         done = {environment: _predict_one(bench, picture, environment, share) for environment in order}
         yield from (done[environment] for environment in bench.job.environments)
+
+
+def _nearness(one: Environment) -> Tuple[str, ...]:
+    return one.decoder, one.view, one.colour, one.fit, one.resizer, one.perturbation
 
 
 def _predict_one(bench: _Bench, picture: JobPicture, environment: Environment, share: Share) -> Prediction:

@@ -1,7 +1,8 @@
-"""From a file's bytes to the model's input: decode, view, colour, resize, scale, and the fingerprint after each stage.
+"""From a file's bytes to the model's input: decode, view, colour, resize, perturb, scale; the fingerprints in between.
 
 What environments share is done once: a Share holds one picture's work. Large pictures are held for one decoder, view
 and colour at a time; resized pictures are small and are all kept, found again by the hash of the pixels they came from.
+Of perturbed ones, which may be hundreds, only the latest is held.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from PIL import Image
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import KitError, MissingExtra, pick
+from device_agents.perturbations.chains import perturbed
+from device_agents.perturbations.families import Perturbation
 from device_agents.placed import PLACEMENTS, Placed, placed
 from device_agents.records import Corners, Environment
 from device_agents.resize import FITS, RESIZERS
@@ -136,16 +139,31 @@ def preprocess_stages(
         viewed = view()
         return shared.once("colour", colour_key, lambda: _colour(environment)(viewed), keep=False)
 
+    def lie() -> Placed:
+        return placed(colour().shape, height, width, placement=PLACEMENTS[environment.fit])
+
     def resize() -> Tuple[RGB, str, Placed]:
-        fit, viewed = pick(FITS, environment.fit, what="fit"), colour()
-        resized = fit(viewed, pick(RESIZERS, environment.resizer, what="resizer"), height, width)
-        where = placed(viewed.shape, height, width, placement=PLACEMENTS[environment.fit])
-        return resized, fingerprint(resized), where
+        resized = pick(FITS, environment.fit, what="fit")(colour(), resizer(), height, width)
+        return resized, fingerprint(resized), lie()
+
+    def resizer() -> Callable[[RGB, int, int], RGB]:
+        return pick(RESIZERS, environment.resizer, what="resizer")
+
+    def perturb(key: Tuple[Hashable, ...]) -> Tuple[RGB, str, Placed]:
+        def move(one: Perturbation, rng: np.random.Generator) -> RGB:
+            return cast(RGB, one.apply(colour(), resizer(), height, width, rng))
+
+        def place() -> RGB:
+            return shared.once("resize", key, resize)[0]
+
+        done, picture = perturbed(environment.perturbation, data, key=key, once=shared.once, resized=place, moved=move)
+        return picture, shared.once("perturb", done, lambda: fingerprint(picture)), shared.once("place", key, lie)
 
     pixels_sha256 = shared.once("fingerprint", environment.decoder, lambda: fingerprint(decode()))
     yield Prepared(pixels_sha256)
     resize_key = (pixels_sha256, *colour_key[1:], environment.fit, environment.resizer)
-    resized, resized_sha256, where = shared.once("resize", resize_key, resize)
+    made = perturb(resize_key) if environment.perturbation else shared.once("resize", resize_key, resize)
+    resized, resized_sha256, where = made
     yield Prepared(pixels_sha256, resized_sha256, resized=resized)
     scale_key = (resized_sha256, environment.scaling)
 

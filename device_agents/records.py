@@ -16,7 +16,7 @@ from typing import Any, Dict, Tuple, Type, TypeVar
 
 from device_agents.errors import BadInput
 
-SCHEMA_VERSION = 2  # 1: before tasks, with neither post, truth nor detail
+SCHEMA_VERSION = 2  # 1: before tasks, with neither post, perturbation, truth nor detail
 
 Corners = Tuple[Tuple[float, float], ...]
 Record = TypeVar("Record")
@@ -116,7 +116,8 @@ class Environment:
     """Everything that is fixed while a picture becomes a prediction: variant names, model, runtime and machine.
 
     ``post`` are names of the task's POSTS, joined by "+": what is done otherwise than the model's sidecar says to the
-    model's raw outputs; "" for nothing.
+    model's raw outputs; "" for nothing. ``perturbation`` are names of PERTURBATIONS, joined likewise: what is done to
+    the picture on purpose, before it is scaled.
     """
 
     model: str
@@ -132,6 +133,7 @@ class Environment:
     threads: int = 1
     machine: str = "host"
     post: str = later("")
+    perturbation: str = later("")
 
     @functools.cached_property
     def environment(self) -> str:

@@ -29,6 +29,7 @@ FIELDS = (
     "runtime",
     "threads",
     "post",
+    "perturbation",
 )
 SCORED, LACKING, ON_HOST, ON_DEVICE = "scores", "not available", "only on the host", "only on the device"
 STAGES = (*PRINTED, SCORED, LACKING, ON_HOST, ON_DEVICE)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analysis.instability import group_codes, instability
 from analysis.measures.model_variants import MODEL_FAMILIES, Variants, with_variants
 from analysis.papers.printed_table import records
-from analysis.run_folder.homes import POST, SETUP, with_post
+from analysis.run_folder.homes import POST, SETUP, with_later
 from analysis.statistics import difference_interval
 from device_agents.errors import BadInput
 
@@ -81,7 +81,7 @@ def subjects(
     in exactly one family, the first of equals. variants: which model files are variants of another, as with_variants
     takes them. Raises BadInput for absent columns.
     """
-    predictions = with_post(predictions)
+    predictions = with_later(predictions)
     absent = [name for name in NEEDED if name not in predictions.columns]
     if absent:
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(predictions.columns)}")

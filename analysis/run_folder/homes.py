@@ -19,20 +19,24 @@ if TYPE_CHECKING:
     import pandas as pd
     from numpy.typing import NDArray
 
-POST = "post"
-SETUP = ("model", "model_sha256", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads", POST)
+POST, PERTURBATION = "post", "perturbation"
+LATER = (POST, PERTURBATION)  # of setups; tables of older runs lack them
+SETUP = (
+    *("model", "model_sha256", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "threads"),
+    *LATER,
+)
 
 
 def at_home(predictions: pd.DataFrame) -> pd.DataFrame:
     """Give the predictions with the setup's name as their environment, each picture once a setup.
 
     Where a picture was predicted on its own device and on the host too, the device's own prediction stays. The name is
-    16 hexadecimal digits of the sha256 of the setup's fields; a table without a post has an empty one everywhere.
+    16 hexadecimal digits of the sha256 of the setup's fields; a table without posts and perturbations has empty ones.
     Raises BadInput if another column is absent.
     """
     import pandas as pd
 
-    predictions = with_post(predictions)
+    predictions = with_later(predictions)
     absent = [name for name in (*SETUP, "machine", "device", "picture") if name not in predictions.columns]
     if absent:
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(predictions.columns)}")
@@ -49,9 +53,10 @@ def at_home(predictions: pd.DataFrame) -> pd.DataFrame:
     return kept[once].sort_index().reset_index(drop=True)
 
 
-def with_post(table: pd.DataFrame) -> pd.DataFrame:
-    """Give a table with the column post, empty where it had none: it came after the others."""
-    return table if POST in table.columns else table.assign(**{POST: ""})
+def with_later(table: pd.DataFrame) -> pd.DataFrame:
+    """Give a table with the columns post and perturbation, empty where it had none: they came after the others."""
+    absent = [name for name in LATER if name not in table.columns]
+    return table.assign(**dict.fromkeys(absent, "")) if absent else table
 
 
 def as_agents(table: pd.DataFrame, rows: NDArray[np.bool_] | None = None) -> pd.DataFrame:
@@ -67,5 +72,7 @@ def as_agents(table: pd.DataFrame, rows: NDArray[np.bool_] | None = None) -> pd.
 
 
 def _name(row: tuple[object, ...]) -> str:
-    told = row if row[-1] else row[:-1]  # setups without a post are called as they were before there were any
+    told = list(row)
+    while len(told) > len(SETUP) - len(LATER) and not told[-1]:  # called as they were before there were any
+        told.pop()
     return hashlib.sha256("|".join(map(str, told)).encode()).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """The tables of a run's ledger, and records as their rows: each key once, the same record again is no news.
 
-A ledger of schema 1 has no columns for what came later (a scene's truth, an environment's post): those fields are then
-at their default when it is read, and cannot be anything else when it is written.
+A ledger of schema 1 has no columns for what came later (a scene's truth, an environment's post and perturbation): those
+fields are then at their default when it is read, and cannot be anything else when it is written.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ CREATE TABLE environments (
     number INTEGER PRIMARY KEY, environment TEXT NOT NULL UNIQUE, model TEXT NOT NULL, model_sha256 TEXT NOT NULL,
     decoder TEXT NOT NULL, "view" TEXT NOT NULL, colour TEXT NOT NULL, fit TEXT NOT NULL, resizer TEXT NOT NULL,
     scaling TEXT NOT NULL, runtime TEXT NOT NULL, runtime_version TEXT NOT NULL, threads INTEGER NOT NULL,
-    machine TEXT NOT NULL, post TEXT NOT NULL DEFAULT '');
+    machine TEXT NOT NULL, post TEXT NOT NULL DEFAULT '',
+    perturbation TEXT NOT NULL DEFAULT '');
 CREATE TABLE shards (
     number INTEGER PRIMARY KEY, shard TEXT NOT NULL UNIQUE, rows INTEGER NOT NULL, errors INTEGER NOT NULL,
     size INTEGER NOT NULL, sha256 TEXT NOT NULL);
@@ -65,6 +66,7 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
     1: (
         "ALTER TABLE scenes ADD COLUMN truth TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE environments ADD COLUMN post TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE environments ADD COLUMN perturbation TEXT NOT NULL DEFAULT ''",
     ),
 }
 TABLES: dict[type, str] = {Scene: "scenes", Step: "steps", Picture: "pictures", Environment: "environments"}

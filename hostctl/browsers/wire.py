@@ -41,11 +41,13 @@ def wire_job(job: Job, labels: tuple[str, ...] | None, files: dict[str, str]) ->
     """Give a job as the page reads it; ``files`` are job_files.
 
     Raises BadInput for an environment that no page can be asked for: another view than VIEWS, another colour than
-    "rgb", more than one thread, another model than the job's, a post.
+    "rgb", more than one thread, another model than the job's, a post, a perturbation.
     """
     fields = ("environment", *VARIANTS, "runtime_version")
     for environment in job.environments:
         check_post(environment.post, sidecar=job.sidecar)
+        if environment.perturbation:
+            raise BadInput(f"a browser perturbs no pictures; got the perturbation {environment.perturbation}")
         if environment.view not in VIEWS or (environment.colour, environment.threads) != ("rgb", 1):
             raise BadInput(
                 f"a browser predicts with the view {', '.join(VIEWS[:-1])} or {VIEWS[-1]}, the colour rgb and one "

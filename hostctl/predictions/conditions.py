@@ -10,6 +10,7 @@ import numpy as np
 
 from capture.codecs import CODECS
 from capture.isp import ISPS
+from device_agents.perturbations.known import PERTURBATIONS
 from device_agents.predict import FAMILIES as OF_ENVIRONMENTS
 from device_agents.records import Environment
 from device_agents.tasks.families import POSTS
@@ -26,7 +27,8 @@ OF_PICTURES: dict[str, Mapping[str, Any]] = {"isp": ISPS, "codec": CODECS}
 OF_MODELS: dict[str, Mapping[str, Any]] = {
     "precision": {name: one for name, one in PRECISIONS.items() if one.noise != ARCHITECTURE}
 }
-FAMILIES: dict[str, Mapping[str, Any]] = {**OF_PICTURES, **OF_MODELS, **OF_ENVIRONMENTS, "post": POSTS, THREADS: {}}
+CHAINS: dict[str, Mapping[str, Any]] = {"post": POSTS, "perturbation": PERTURBATIONS}  # of names joined by "+"
+FAMILIES: dict[str, Mapping[str, Any]] = {**OF_PICTURES, **OF_MODELS, **OF_ENVIRONMENTS, **CHAINS, THREADS: {}}
 
 
 @dataclass(frozen=True)

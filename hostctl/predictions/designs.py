@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from device_agents.errors import BadInput, pick
-from hostctl.predictions.conditions import FAMILIES, THREADS, Condition, Variant, changed
+from hostctl.predictions.conditions import CHAINS, FAMILIES, THREADS, Condition, Variant, changed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -82,6 +82,10 @@ def scoring_half(clusters: pd.Series[Any], *, seed: int = SEED) -> pd.Series[boo
 
 
 def _matches(table: Mapping[str, Any], pattern: str, family: str) -> list[str]:
+    if family in CHAINS and "+" in pattern:
+        for name in pattern.split("+"):
+            pick(table, name, what=family)
+        return [pattern]
     glob = "*" if pattern == "all" else pattern
     found = sorted(name for name in table if fnmatchcase(name, glob))
     if not found:

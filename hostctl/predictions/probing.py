@@ -15,6 +15,7 @@ from PIL import Image
 from capture.codecs import CODECS
 from capture.isp import isp_version
 from device_agents.errors import BadInput, MissingExtra
+from device_agents.perturbations.chains import check_perturbation
 from device_agents.predict import Job, JobPicture, predict
 from device_agents.records import Environment
 from device_agents.runtimes import runtime_version
@@ -81,6 +82,8 @@ def _variants(asked: Asked, card: Sidecar) -> tuple[dict[str, list[Variant]], La
                 found = VERSIONS[family](str(name)) if family in VERSIONS else {}
                 if family == "post":
                     check_post(str(name), sidecar=card)
+                if family == "perturbation":
+                    check_perturbation(str(name), task=card.task)
             except (MissingExtra, BadInput) as problem:
                 lacking[family, name] = str(problem)
                 continue

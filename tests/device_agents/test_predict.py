@@ -17,6 +17,8 @@ from PIL import Image
 from device_agents import predict as loop
 from device_agents import preprocess, runtimes
 from device_agents.errors import BadInput, MissingExtra
+from device_agents.perturbations import chains
+from device_agents.perturbations.families import Perturbation
 from device_agents.predict import Job, JobPicture, check_environment, default_environment, predict, read_job, write_job
 from device_agents.preprocess import fingerprint
 from device_agents.records import Environment, Prediction, from_line, to_line
@@ -407,3 +409,34 @@ def test_data_pack_keras_file_agrees_with_its_tflite(data_pack: Path, tmp_path: 
         assert ours.labels[0] == theirs.labels[0]
         assert ours.scores == pytest.approx(theirs.scores, abs=1e-4)
         assert ours.tensor_sha256 == theirs.tensor_sha256
+
+
+def test_a_perturbed_picture_is_made_once_for_all_that_sees_it(
+    tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def noisy(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        made.append("noisy")
+        return rng.integers(0, 256, picture.shape, dtype=np.uint8)
+
+    def inverted(picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        made.append("inverted")
+        return 255 - picture
+
+    monkeypatch.setitem(chains.PERTURBATIONS, "noisy", Perturbation(noisy, "noisy"))
+    monkeypatch.setitem(chains.PERTURBATIONS, "inverted", Perturbation(inverted, "inverted"))
+    names = ("", "noisy", "noisy+inverted", "inverted")
+    changes = [{"perturbation": name, "threads": threads} for threads in (1, 2) for name in names]
+    found = list(predict(job_of(model, [picture_file(tmp_path, "a.png")], *changes)))
+    assert not [one.error for one in found if one.error]
+    assert len({one.resized_sha256 for one in found}) == len(names)
+    assert {one.pixels_sha256 for one in found} == {found[0].pixels_sha256}
+    assert sorted(made) == ["inverted", "inverted", "noisy"]
+    assert [one.labels for one in found[:4]] == [one.labels for one in found[4:]]
+    assert "perturbation" not in to_line(job_of(model, []).environments[0])
+
+
+def test_an_unknown_perturbation_is_refused_before_the_first_picture(tmp_path: Path, model: Path) -> None:
+    with pytest.raises(BadInput, match="unknown perturbation 'fogg-3'"):
+        predict(job_of(model, [picture_file(tmp_path, "a.png")], {"perturbation": "fogg-3"}))

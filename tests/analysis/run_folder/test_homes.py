@@ -71,11 +71,11 @@ def test_a_browsers_usual_decoder_and_runtime_are_part_of_the_device():
 
 
 def test_a_post_is_a_setup_of_its_own_and_the_others_keep_their_names():
-    before = pd.DataFrame([row("p1", "a", "host", "cat")]).drop(columns="post")
-    both = at_home(
-        pd.DataFrame([row("p1", "a", "host", "cat", post=""), row("p1", "a", "host", "cat", post="offset-1")])
-    )
-    assert both["environment"].nunique() == len(both) == 2
+    before = pd.DataFrame([row("p1", "a", "host", "cat")]).drop(columns=["post", "perturbation"])
+    later = [{"post": "", "perturbation": ""}, {"post": "offset-1", "perturbation": ""}]
+    later.append({"post": "", "perturbation": "fog-3"})
+    both = at_home(pd.DataFrame([row("p1", "a", "host", "cat", **fields) for fields in later]))
+    assert both["environment"].nunique() == len(both) == 3
     assert at_home(before)["environment"].iloc[0] == both["environment"].iloc[0]
-    named = "|".join("x" for _ in SETUP[:-1])  # as setups were called before there were posts
+    named = "|".join("x" for _ in SETUP[:-2])  # as setups were called before there were posts and perturbations
     assert both["environment"].iloc[0] == hashlib.sha256(named.encode()).hexdigest()[:16]
