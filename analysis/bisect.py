@@ -20,7 +20,8 @@ from device_agents.errors import BadInput
 
 # In the order of the way. "file" stands for shot, ISP and codec where a device saves nothing but its own photograph.
 STAGES = (
-    *("file", "shot", "isp", "codec", "decoder", "view", "colour", "fit", "resizer", "scaling", "runtime", "model"),
+    *("file", "shot", "isp", "codec", "decoder", "view", "colour", "fit", "resizer", "perturbation", "scaling"),
+    *("runtime", "model"),
 )
 FINGERPRINTED = ("file", "pixels", "resized", "tensor", "scores")
 LEVEL = 0.05

@@ -26,7 +26,7 @@ DEVICE = "device"
 HOST = "host"
 # The stages after the picture, in the order of the way, with the fields of an environment that they stand for.
 FIELDS: dict[str, tuple[str, ...]] = {
-    **{name: (name,) for name in ("decoder", "view", "colour", "fit", "resizer", "scaling")},
+    **{name: (name,) for name in ("decoder", "view", "colour", "fit", "resizer", "perturbation", "scaling")},
     "runtime": ("runtime", "runtime_version", "threads", "machine"),
 }
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from device_agents.records import Environment
 
-SOFTWARE = ("decoder", "view", "colour", "fit", "resizer", "scaling")
+SOFTWARE = ("decoder", "view", "colour", "fit", "resizer", "perturbation", "scaling")
 TOGETHER = {"runtime": ("runtime", "runtime_version", "threads", "machine"), "model": ("model", "model_sha256")}
 
 

@@ -67,7 +67,8 @@ def test_variants_lead_back_to_the_way(texts, stages):
     ways = list(parsed(*texts).values())
     variants = variants_of(ways)
     assert list(variants[0])[: len(stages)] == stages
-    assert list(variants[0])[len(stages) :] == ["decoder", "view", "colour", "fit", "resizer", "scaling", "runtime"]
+    rest = ["decoder", "view", "colour", "fit", "resizer", "perturbation", "scaling", "runtime"]
+    assert list(variants[0])[len(stages) :] == rest
     assert [way_of(one, BASE) for one in variants] == ways
 
 
