@@ -9,6 +9,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from device_agents.errors import KitError
 from hostctl.command_line import (
@@ -97,9 +98,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that says what is wrong first, and then where the help is."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with exit code 2."""
+        self.exit(2, f"instability: {message}\nsee {self.prog} --help\n")
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Describe every command, each with help and an example."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="instability",
         description="Measure how differently one vision model answers on different devices.",
         epilog="Start with: instability demo --quick",

@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from device_agents.errors import BadInput
 from hostctl.command_line.command import Command, print_result
 
 
@@ -39,7 +38,7 @@ def _box(text: str) -> tuple[float, ...]:
     except ValueError:
         edges = ()
     if len(edges) != 4:
-        raise BadInput(f"expected --box as left,top,right,bottom in pixels, got '{text}'")
+        raise argparse.ArgumentTypeError(f"expected left,top,right,bottom in pixels, got '{text}'")
     return edges
 
 

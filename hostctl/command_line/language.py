@@ -63,6 +63,10 @@ def _run(options: argparse.Namespace) -> int:
         runtimes=comma_list(options.runtime),
         threads=threads,
     )
+    if options.texts and options.action != "text":
+        raise BadInput(
+            f"{options.action}: expected no text files, got {options.texts[0]}; --piqa takes a file of questions"
+        )
     with printing.progress(options) as progress:
         result, text = ACTIONS[options.action](options, asked, progress)
     return print_result(options, result, text)

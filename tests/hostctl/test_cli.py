@@ -53,6 +53,10 @@ def test_help_imports_nothing_heavy():
         (("predict", "--model", "mobilenet-v2"), "expected either a run or --scenes"),
         (("models", "get", "mobilenet"), "unknown model 'mobilenet'; did you mean 'mobilenet-v2'?"),
         (("models", "get"), "expected the name of a model, got none"),
+        (("language", "questions", "a.jsonl"), "questions: expected no text files, got a.jsonl; --piqa takes a file"),
+        (("elephant", "a.png", "--object", "b.png", "--model", "m", "--box", "1,2"), "expected left,top,right,bottom"),
+        (("report",), "the following arguments are required: run"),
+        (("report", "run", "--colour"), "unrecognized arguments: --colour"),
         (("demo", "--quick", "--study"), "expected one of --quick, --study and --train, got more"),
     ],
 )
