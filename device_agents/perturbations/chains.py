@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import re
 from typing import Any, Callable, Hashable, List, Tuple
 
 import numpy as np
 
 from device_agents.decode import RGB
-from device_agents.errors import BadInput, pick
+from device_agents.errors import BadInput
 from device_agents.perturbations.families import VIEWED, Perturbation, generator
 from device_agents.perturbations.known import PERTURBATIONS
 
 JOINED = "+"
 
 
+def pick_perturbation(name: str) -> Perturbation:
+    """Give one of PERTURBATIONS, or raise BadInput with the nearest name; there are too many to list."""
+    if name in PERTURBATIONS:
+        return PERTURBATIONS[name]
+    close = difflib.get_close_matches(name, PERTURBATIONS, n=1)
+    hint = f"; did you mean '{close[0]}'?" if close else ";"
+    streams = dict.fromkeys(re.sub(r"-(frame-)?-?\d+$", r"-\1..", known) for known in PERTURBATIONS)
+    raise BadInput(f"unknown perturbation '{name}'{hint} known: {', '.join(streams)}")
+
+
 def chain(names: str) -> List[Perturbation]:
     """Give the perturbations of a chain, [] of ""; raises BadInput for an unknown one and for a wrong order."""
     if not names:
         return []
-    found = [pick(PERTURBATIONS, name, what="perturbation") for name in names.split(JOINED)]
+    found = [pick_perturbation(name) for name in names.split(JOINED)]
     for name, one in list(zip(names.split(JOINED), found))[1:]:
         if one.of == VIEWED:
             raise BadInput(f"perturbation '{name}' chooses what the model sees: expected it first, got '{names}'")

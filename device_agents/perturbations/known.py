@@ -5,5 +5,7 @@ from __future__ import annotations
 from typing import Dict
 
 from device_agents.perturbations.families import Perturbation
+from device_agents.perturbations.natural import NATURAL
+from device_agents.perturbations.shifts import SHIFTS
 
-PERTURBATIONS: Dict[str, Perturbation] = {}
+PERTURBATIONS: Dict[str, Perturbation] = {**NATURAL, **SHIFTS}

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from device_agents.errors import BadInput, pick
+from device_agents.perturbations.chains import chain
 from hostctl.predictions.conditions import CHAINS, FAMILIES, THREADS, Condition, Variant, changed
 
 if TYPE_CHECKING:
@@ -83,14 +84,21 @@ def scoring_half(clusters: pd.Series[Any], *, seed: int = SEED) -> pd.Series[boo
 
 def _matches(table: Mapping[str, Any], pattern: str, family: str) -> list[str]:
     if family in CHAINS and "+" in pattern:
-        for name in pattern.split("+"):
-            pick(table, name, what=family)
+        _check(table, pattern, family)
         return [pattern]
     glob = "*" if pattern == "all" else pattern
     found = sorted(name for name in table if fnmatchcase(name, glob))
     if not found:
-        pick(table, pattern, what=family)
+        _check(table, pattern, family)
     return found
+
+
+def _check(table: Mapping[str, Any], names: str, family: str) -> None:
+    if family == "perturbation":
+        chain(names)  # of which there are too many to list
+        return
+    for name in names.split("+"):
+        pick(table, name, what=family)
 
 
 def _threads(text: str) -> int:

@@ -145,3 +145,14 @@ def test_predictions_are_sorted_to_their_conditions():
     assert found.index.tolist() == [0, 1, 4]
     assert found["condition"].tolist() == [asked[0].name, asked[1].name, asked[0].name]
     assert conditions.of_conditions(table.head(0), asked)["condition"].tolist() == []
+
+
+def test_chains_are_varied_by_their_names_joined():
+    names = ["rotate-5+gain-90", "rotate-5"]
+    assert designs.parse_vary([f"perturbation={','.join(names)}"]) == {"perturbation": dict.fromkeys(names, True)}
+    assert designs.parse_vary(["post=offset-1+round-up"]) == {"post": {"offset-1+round-up": True}}
+    for word in ("perturbation=rotate-5+gaine-90", "perturbation=gaine-90"):
+        with pytest.raises(BadInput, match=r"unknown perturbation 'gaine-90'; did you mean 'gain-90'\? known: blur-"):
+            designs.parse_vary([word])
+    with pytest.raises(BadInput, match="unknown post 'offset-7'"):
+        designs.parse_vary(["post=offset-1+offset-7"])
