@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.differences import grid, label_differences
 from analysis.instability import ITEM, group_codes
+from analysis.run_folder.homes import LATER
 
 # The order in which a name tells what differs; model_sha256 and runtime_version are told only where they alone differ.
 FIELDS = (
@@ -72,9 +73,15 @@ def condition_differences(table: pd.DataFrame, *, level: float = 0.95) -> tuple[
     return label_differences(found, level=level), len(counts) - len(kept)
 
 
+def _told(field: str, variant: Any) -> str:
+    if "sha" in field:
+        return str(variant)[:12]
+    return str(variant) or ("none" if field in LATER else SHOT)
+
+
 def _named(row: Mapping[Any, Any], base: Mapping[Any, Any], *, whole: bool = False) -> str:
     differ = [str(name) for name in row if row[name] != base[name]]
     left_out = ("runtime_version",) if whole else ("model_sha256", "runtime_version")
     plain = [name for name in differ if name not in left_out]
-    told = [f"{name}={(str(row[name])[:12] if 'sha' in name else row[name]) or SHOT}" for name in plain or differ]
+    told = [f"{name}={_told(name, row[name])}" for name in plain or differ]
     return " ".join(told).replace("model_sha256=", "model file ").replace("runtime_version=", "runtime ") or BASE

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from analysis.run_folder.homes import LATER
 from analysis.store import Run
 from capture.isp import isp_version
 from capture.raw import RAW_SUFFIXES
@@ -114,7 +115,7 @@ def variant_name(stage: str, variant: Any) -> str:
         more = [f"{threads} threads"] * (threads > 1) + [str(machine)] * (machine != HOST)
         return " ".join([name, version, *more])
     words = variant if isinstance(variant, tuple) else (variant,)
-    return " ".join(str(word) for word in words if word) or "as shot"
+    return " ".join(str(word) for word in words if word) or ("none" if stage in LATER else "as shot")
 
 
 def _way(text: str, base: Environment, *, raws: bool) -> Way:
