@@ -88,6 +88,13 @@ COLUMNS = {
     "share": ("share", "percent"),
     "percent_study": ("of the deviation (%)", "number"),
     "percent_contribution": ("of the variance (%)", "number"),
+    "error_rate": ("wrong", "percent"),
+    "error_low": ("from", "percent"),
+    "error_high": ("to", "percent"),
+    "ce": ("CE", "percent"),
+    "probability_change": ("change of probability", "percent"),
+    "distance": ("top-5 distance", "score"),
+    "left_out": ("left out", "number"),
 }
 
 # Table -> heading and explanation; the order of the report.

@@ -19,5 +19,6 @@ reexposure       SENSORS: a raw as another exposure or sensor would have recorde
 drawn_objects    labelled garments, drawn for a study without photographs
 anonymise        place, serials, owners and thumbnails out of a picture's metadata (metadata_tags, heif_items)
 charts           test pictures; optical_scores what a camera does to them
+video            frames of a video file, and back; video_example films one with a virtual camera
 virtual_camera   what the screen showed, to the files that a device would save
 """

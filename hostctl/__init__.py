@@ -16,6 +16,9 @@ phones/        a phone over ADB: camera app, folders, settings, health, set-up
 browsers/      a page as a device, and the certificates it needs
 differences/   the same models in frameworks, at levels and on devices compared
 languages/     a language model under precision noise: questions, texts, the harness
+suites/        shifts, corruptions, sequences and natural changes, run, told, held against limits; frozen sets
+videos/        does an answer hold from frame to frame
+flip_risks/    which pictures will flip elsewhere, without labels
 mutants/       known small changes of a model, as a test of the measures and of bisection
 quality/       is the rack fit to measure, and did it stay so
 decodings/     the same pictures as JPEG and PNG on many executors

@@ -21,6 +21,8 @@ from hostctl.command_line import (
     differences,
     elephant,
     findings,
+    flip_risk,
+    freeze,
     judge,
     lab,
     language,
@@ -33,7 +35,9 @@ from hostctl.command_line import (
     rack,
     runs,
     search,
+    suite,
     train,
+    video,
 )
 from hostctl.plain_words import plain
 
@@ -55,6 +59,10 @@ COMMANDS = (
     *judge.COMMANDS,
     *causes.COMMANDS,
     *mutants.COMMANDS,
+    *suite.COMMANDS,
+    *freeze.COMMANDS,
+    *video.COMMANDS,
+    *flip_risk.COMMANDS,
     *diagnose.COMMANDS,
     *train.COMMANDS,
     *search.COMMANDS,

@@ -160,15 +160,17 @@ def dataset(
     fit: str | None = None,
     resizer: str | None = None,
     size: int | None = 224,
+    perturbation: str = "",
     layout: str = "imagenet",
     labels: Path | None = None,
     workers: int = os.cpu_count() or 1,
     progress: Progress = silent,
 ) -> dict[str, Any]:
-    """Write labelled pictures out as a data set, decoded, coloured and resized by variants; see write_dataset."""
+    """Write labelled pictures out as a data set, made by variants and perturbed; see write_dataset."""
     from hostctl.pictures.datasets import write_dataset
 
     made: dict[str, Any] = {"decoder": decoder, "colour": colour, "fit": fit, "resizer": resizer, "size": size}
+    made |= {"perturbation": perturbation}
     return write_dataset(scenes, out=out, layout=layout, labels=labels, workers=workers, progress=progress, **made)
 
 

@@ -43,12 +43,17 @@ def check(
     max_accuracy_drop: float | None = None,
     base: str = "",
     level: float = 0.95,
+    suite: str = "",
+    families: Sequence[str] = (),
+    max_flip: float | None = None,
     junit: Path | None = None,
 ) -> dict[str, Any]:
     """Hold a run against limits: "verdict", "exit_code" (0 pass, 1 fail, 4 cannot say yet), "gates"; see checking."""
     from hostctl.runs.checking import Limits, check_run
 
-    limits = Limits(max_instability, max_pair_instability, max_accuracy_drop, base, level)
+    limits = Limits(
+        max_instability, max_pair_instability, max_accuracy_drop, base, level, suite, tuple(families), max_flip
+    )
     return check_run(run, limits, junit=junit)
 
 

@@ -24,7 +24,7 @@ MOST_APPRAISERS = 30
 SHORT = {
     **{"confidence": "Score", "pipelines": "Raw", "differences": "Environments", "repeatability": "R&R"},
     **{"agreement": "Agreement", "places": "Places", "attribution": "Stages", "explained": "Bisection"},
-    **{"precision": "mAP", "changes": "Boxes", "scores": "Thresholds"},
+    **{"precision": "mAP", "changes": "Boxes", "scores": "Thresholds", "perturbed": "Repeatability"},
 }
 COEFFICIENTS = {"fleiss-kappa": "Fleiss' kappa", "gwet-ac1": "Gwet's AC1", "cohen-kappa": "Cohen's kappa"}
 NOTED = {"attribution": "Which stage is to blame", "explained": "Where answers part"}

@@ -8,7 +8,7 @@ import numpy.typing as npt
 from device_agents.decode import RGB
 from device_agents.errors import BadInput
 
-HALVINGS = 10  # of the kernel (1, 1) / 2 with itself: 11 taps, five pixels either way
+REACH = 5  # pixels either way: the kernel is (1, 1) with itself ten times, 11 taps
 
 Floats = npt.NDArray[np.float32]
 
@@ -24,24 +24,30 @@ def inpaint(picture: RGB, known: npt.NDArray[np.bool_]) -> RGB:
     """
     if not known.any():
         raise BadInput("expected a picture with a known pixel to fill the others from, got none")
-    values = np.where(known[..., None], picture, 0).astype(np.float32)
-    weights = known.astype(np.float32)
-    while not weights.all():
-        near = _blurred(np.concatenate([values, weights[..., None]], axis=2))
-        new = (weights == 0) & (near[..., 3] > 0)
-        values[new] = near[new, :3] / near[new, 3:]
-        weights[new] = 1
-    filled = np.rint(values).clip(0, 255).astype(np.uint8)
+    planes = np.zeros((4, *known.shape), np.float32)  # red, green, blue, and 1 where they are known
+    planes[:3] = np.where(known, np.moveaxis(picture, 2, 0), 0)
+    planes[3] = known
+    while not planes[3].all():
+        near = planes[:, _around(planes[3], 0), _around(planes[3], 1)]
+        mean = _blurred(near)
+        new = (near[3] == 0) & (mean[3] > 0)
+        near[:3, new] = mean[:3, new] / mean[3, new]
+        near[3, new] = 1
+    filled = np.moveaxis(np.rint(planes[:3]).clip(0, 255).astype(np.uint8), 0, 2)
     return np.where(known[..., None], picture, filled)
 
 
+def _around(weights: Floats, axis: int) -> slice:
+    """The rows (axis 0) or columns (1) that a round can reach."""
+    known = np.flatnonzero(weights.any(axis=1 - axis))
+    return slice(max(0, int(known[0]) - REACH), int(known[-1]) + REACH + 1)
+
+
 def _blurred(planes: Floats) -> Floats:
-    """Weigh the neighbours of (height, width, planes) binomially along both axes; there is nothing beyond the edges."""
-    reach = HALVINGS // 2
-    for axis in (0, 1):
-        widths = [(reach, reach) if one == axis else (0, 0) for one in range(3)]
-        planes = np.moveaxis(np.pad(planes, widths), axis, 0)
-        for _ in range(HALVINGS):
-            planes = planes[1:] + planes[:-1]
-        planes = np.moveaxis(planes, 0, axis)
+    """Weigh the neighbours of (planes, height, width) binomially along both axes; there is nothing beyond the edges."""
+    planes = np.pad(planes, ((0, 0), (REACH, REACH), (REACH, REACH)))
+    for _ in range(2 * REACH):
+        planes = planes[:, 1:] + planes[:, :-1]
+    for _ in range(2 * REACH):
+        planes = planes[..., 1:] + planes[..., :-1]
     return planes

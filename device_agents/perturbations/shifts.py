@@ -5,8 +5,8 @@ and a generator, and gives uint8 (height, width, 3). Draws come first and are th
 that one generator gives one place. Raises BadInput where a picture leaves no room for the shift.
 
 Sources: Azulay and Weiss, "Why do deep convolutional networks generalize so poorly to small image transformations?",
-JMLR 20 (2019), section 2; Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, section 4.1, and
-main.py of its code (validate_shift).
+JMLR 20 (2019); Zhang, "Making Convolutional Networks Shift-Invariant Again", ICML 2019, and its code. What they leave
+open, and where the former's code does otherwise than its text: docs/shifts.md.
 """
 
 from __future__ import annotations

@@ -86,6 +86,10 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-pair-instability", type=float, metavar="SHARE", help="the same for every two devices")
     parser.add_argument("--max-accuracy-drop", type=float, metavar="SHARE", help="from the base to every other device")
     parser.add_argument("--base", default="", metavar="DEVICE", help="whose accuracy is the base (default: the first)")
+    parser.add_argument("--suite", default="", metavar="NAME", help="whose flips --max-flip limits, such as shift")
+    parser.add_argument("--max-flip", type=float, metavar="SHARE", help="such as 0.05, in each family of the suite")
+    families = "only these of the suite (default: all)"
+    parser.add_argument("--families", type=comma_list, default=(), metavar="FAMILY,...", help=families)
     parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the gates as JUnit XML too")
 
@@ -101,6 +105,9 @@ def _run_check(options: argparse.Namespace) -> int:
         max_accuracy_drop=options.max_accuracy_drop,
         base=options.base,
         level=options.level,
+        suite=options.suite,
+        families=options.families,
+        max_flip=options.max_flip,
         junit=options.junit,
     )
     print_result(options, result, check_text)

@@ -63,6 +63,8 @@ def _dataset_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--size", type=_size, default=224, metavar="PIXELS", help="of both sides, or full (default: %(default)s)"
     )
+    chain = "what is then done to each, such as fog-3 or snow-2+stored-jpeg-85"
+    parser.add_argument("--perturbation", default="", metavar="NAME", help=chain)
     parser.add_argument("--layout", choices=["imagenet", "coco"], default="imagenet", help="(default: %(default)s)")
     parser.add_argument("--labels", type=Path, help="the label list of a source that numbers its classes")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
@@ -151,6 +153,7 @@ def _run_dataset(options: argparse.Namespace) -> int:
             fit=options.fit,
             resizer=options.resizer,
             size=options.size,
+            perturbation=options.perturbation,
             layout=options.layout,
             labels=options.labels,
             workers=options.workers,

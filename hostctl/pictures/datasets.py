@@ -11,9 +11,9 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -36,8 +36,10 @@ from capture.scenes import read_scenes, write_scenes
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput, pick
-from device_agents.preprocess import FAILURES, StageFailed, fingerprint
-from device_agents.records import Scene, to_values
+from device_agents.perturbations.chains import chain, perturbed
+from device_agents.perturbations.families import Perturbation
+from device_agents.preprocess import FAILURES, Share, StageFailed, fingerprint
+from device_agents.records import Scene, later, to_values
 from device_agents.resize import FITS, RESIZERS
 from device_agents.sidecar import read_labels
 from hostctl.pictures.prepared import PREPARED_FIT
@@ -61,6 +63,7 @@ class Making:
     fit: str
     resizer: str
     size: int | None
+    perturbation: str = later("")
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def write_dataset(
     fit: str | None = None,
     resizer: str | None = None,
     size: int | None = SIZE_PX,
+    perturbation: str = "",
     layout: str = "imagenet",
     labels: Path | None = None,
     workers: int = os.cpu_count() or 1,
@@ -91,14 +95,15 @@ def write_dataset(
 ) -> dict[str, Any]:
     """Write the scenes of a folder, CSV or COCO annotations as a data set into ``out``, and tell what was made.
 
-    size: both sides in pixels, None for each picture's own size. layout: "imagenet" (LABEL/NAME.png and labels.csv) or
+    size: both sides in pixels, None for each picture's own size. perturbation: what is done to the resized pictures, as
+    in an environment, each by its own file's hash. layout: "imagenet" (LABEL/NAME.png and labels.csv) or
     "coco" (images/NAME.png and annotations/instances.json: a category for each label, boxes where the source has them).
     labels: a model's label list, for a source that numbers its classes (lines FILE CLASS, as SysNoise's sets have).
     Pixels stored as NumPy arrays (.npy, uint8, RGB) are good sources too; the decoder is then "".
     An unfinished data set goes on where it stopped. A picture that cannot be made is a line in "failures", and is tried
     again the next time. Raises BadInput for unknown names, and for an ``out`` with anything else in it.
     """
-    making = _making(decoder, colour, fit, resizer, size)
+    making = _making(decoder, colour, fit, resizer, size, perturbation)
     pick(LISTINGS, layout, what="layout")
     if scenes.is_dir() and out.resolve().is_relative_to(scenes.resolve()):
         raise BadInput(f"{out}: expected a folder outside of the scenes' own, {scenes}")
@@ -140,16 +145,20 @@ def write_dataset(
     }
 
 
-def _making(decoder: str, colour: str, fit: str | None, resizer: str | None, size: int | None) -> Making:
+def _making(
+    decoder: str, colour: str, fit: str | None, resizer: str | None, size: int | None, perturbation: str
+) -> Making:
     pick(DECODERS, decoder, what="decoder")
     pick(COLOURS, colour, what="colour")
+    if chain(perturbation) and size is None:
+        raise BadInput("--perturbation is done to pictures of the model's size: expected --size PIXELS, got full")
     if size is None:
         if fit is not None or resizer is not None:
             raise BadInput("--size full keeps each picture's own size: expected no --fit and no --resizer with it")
         return Making(decoder, colour, "", "", None)
     if size < 1:
         raise BadInput(f"--size: expected pixels from 1, or full, got {size}")
-    making = Making(decoder, colour, fit or FIT, resizer or RESIZER, size)
+    making = Making(decoder, colour, fit or FIT, resizer or RESIZER, size, perturbation)
     pick(FITS, making.fit, what="fit")
     pick(RESIZERS, making.resizer, what="resizer")
     return making
@@ -165,7 +174,12 @@ def _head(making: Making, layout: str, scenes: Sequence[Scene], coco: Coco) -> d
     """What identifies a data set, known before the first picture is made."""
     facts = [[*to_values(replace(scene, file="")).values(), coco.boxes.get(scene.scene, [])] for scene in scenes]
     digest = hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
-    stages = ["decode", "colour", *(["fit", "resize"] if making.size else [])]
+    stages = [
+        "decode",
+        "colour",
+        *(["fit", "resize"] if making.size else []),
+        *(["perturb"] if making.perturbation else []),
+    ]
     how = (
         f"the pictures are {making.size} x {making.size}: `instability predict --scenes` sees this manifest, takes the "
         f"fit {PREPARED_FIT}, which leaves them as they are, and only scales them; elsewhere, do not resize or crop"
@@ -177,7 +191,7 @@ def _head(making: Making, layout: str, scenes: Sequence[Scene], coco: Coco) -> d
         "schema": 1,
         "layout": layout,
         "scenes": LISTINGS[layout],
-        "variant": asdict(making),
+        "variant": to_values(making),
         "preprocessing": {"done": stages, "left": [*([] if making.size else ["fit", "resize"]), "scale"], "how": how},
         "versions": _versions(making),
         "source": {"pictures": len(scenes), "sha256": digest},
@@ -260,6 +274,7 @@ def _make(task: _Task) -> Entry:
             _stored(data) if scene.file.endswith(STORED) else DECODERS[making.decoder](data)
         )
         made, boxes = _resized(pixels, task)
+        made = _perturbed(made, pixels, data, making) if making.perturbation else made
     except FAILURES as problem:
         return {"scene": scene.scene, "error": str(StageFailed.because("make", problem))}
     png = encode_png(made, level=PNG_LEVEL)
@@ -286,6 +301,8 @@ def _stored(data: bytes) -> RGB:
 
 def _resized(pixels: RGB, task: _Task) -> tuple[RGB, Sequence[Box]]:
     making, source = task.making, pixels.shape[:2]
+    if task.boxes and making.perturbation:
+        raise BadInput("expected pictures without boxes: they would stay where a perturbation moves what they show")
     if task.boxes and task.drawn_on not in (None, source):
         raise BadInput(f"the boxes are of a picture of {task.drawn_on} (height, width), this one has {source}")
     if making.size is None:
@@ -293,6 +310,15 @@ def _resized(pixels: RGB, task: _Task) -> tuple[RGB, Sequence[Box]]:
     made = FITS[making.fit](pixels, RESIZERS[making.resizer], making.size, making.size)
     boxes = place_boxes(task.boxes, fit=making.fit, size=making.size, source=source) if task.boxes else []
     return made, boxes
+
+
+def _perturbed(resized: RGB, pixels: RGB, data: bytes, making: Making) -> RGB:
+    size = making.size
+
+    def moved(one: Perturbation, rng: np.random.Generator) -> RGB:
+        return cast(RGB, one.apply(pixels, RESIZERS[making.resizer], size, size, rng))
+
+    return perturbed(making.perturbation, data, key=(), once=Share().once, resized=lambda: resized, moved=moved)[1]
 
 
 def _finish(

@@ -15,12 +15,18 @@ from device_agents.records import Picture, Scene
 from hostctl.pictures.prepared import prepared
 
 
-def run_of_files(scenes: Path, out: Path | None, *, raws: bool = False, name: str = "predict") -> Run:
+def run_of_files(
+    scenes: Path, out: Path | None, *, raws: bool = False, name: str = "predict", most: int | None = None
+) -> Run:
     """Make or reopen the run whose pictures are the scenes' own files, by default runs/NAME-SCENES.
 
-    scenes: a folder or CSV as capture.scenes reads it; raws: take the raw files of a folder, not its pictures.
+    scenes: a folder or CSV as capture.scenes reads it; raws: take the raw files of a folder, not its pictures; most:
+    only so many of the scenes, those with the lowest hashes: a sample by chance, within any larger one.
     """
     listed = read_scenes(scenes, suffixes=RAW_SUFFIXES if raws else SUFFIXES, empty_files=True)
+    if most is not None:
+        chosen = {one.scene for one in sorted(listed, key=lambda one: one.sha256)[:most]}
+        listed = [one for one in listed if one.scene in chosen]
     of = scenes.resolve().parent.name if scenes.suffix == ".csv" else scenes.resolve().stem
     run = Run.open_or_create(out or Path("runs") / f"{name}-{of}", settings={"pictures": "files"}, scenes=listed)
     try:

@@ -24,7 +24,8 @@ EXIT_CODES = {"pass": 0, "fail": 1, "cannot say yet": 4}
 class Limits:
     """What is allowed: shares 0..1, None where nothing was asked.
 
-    base: the device whose accuracy a drop is measured from, "" for the first.
+    base: the device whose accuracy a drop is measured from, "" for the first. suite, families: whose flips max_flip
+    limits, as hostctl.suites.gate says; all of the suite's where no family is named.
     """
 
     max_instability: float | None = None
@@ -32,6 +33,9 @@ class Limits:
     max_accuracy_drop: float | None = None
     base: str = ""
     level: float = 0.95
+    suite: str = ""
+    families: tuple[str, ...] = ()
+    max_flip: float | None = None
 
 
 def check_run(folder: Path, limits: Limits, *, junit: Path | None = None) -> dict[str, Any]:
@@ -47,14 +51,17 @@ def check_run(folder: Path, limits: Limits, *, junit: Path | None = None) -> dic
     from hostctl.runs.reporting import in_order, is_virtual
 
     asked = [limits.max_instability, limits.max_pair_instability, limits.max_accuracy_drop]
-    if all(one is None for one in asked):
+    if all(one is None for one in (*asked, limits.max_flip)) and not limits.suite:
         raise BadInput("expected a limit such as --max-instability 0.05, got none")
+    if (limits.max_flip is None) != (not limits.suite) or (limits.families and not limits.suite):
+        raise BadInput("expected --suite NAME together with --max-flip SHARE, got one of them")
     with Run.open(folder, write=False) as run:
         predictions, virtual = in_order(run), is_virtual(run)
-    if predictions.empty:
-        raise BadInput(f"{folder}: expected predictions, got none; run `instability predict {folder} --model NAME`")
+        if predictions.empty:
+            raise BadInput(f"{folder}: expected predictions, got none; run `instability predict {folder} --model NAME`")
+        gates = list(_flips(run, limits)) if limits.suite else []
     found = study(predictions, level=limits.level)
-    gates = list(_gates(found.table, limits, found.summary["scenes"]))
+    gates += _gates(found.table, limits, found.summary["scenes"])
     verdicts = {gate["verdict"] for gate in gates}
     verdict = next((one for one in ("fail", "cannot say yet") if one in verdicts), "pass")
     result = {"run": str(folder), "verdict": verdict, "exit_code": EXIT_CODES[verdict], "gates": gates}
@@ -85,6 +92,17 @@ def _gates(table: pd.DataFrame, limits: Limits, scenes: int) -> Iterator[dict[st
             yield _instability(f"instability of {a} and {b}", two, limits.max_pair_instability, limits.level, scenes)
     if limits.max_accuracy_drop is not None:
         yield from _drops(table, devices, limits, limits.max_accuracy_drop, scenes)
+
+
+def _flips(run: Run, limits: Limits) -> Iterator[dict[str, Any]]:
+    from hostctl.suites.asked import pick_suite
+    from hostctl.suites.gate import flip_gates
+
+    assert limits.max_flip is not None
+    scenes = len(run.scenes())
+    suite = pick_suite(limits.suite, limits.families)
+    for name, gate in flip_gates(run, suite, limit=limits.max_flip, level=limits.level):
+        yield _nothing(name, limits.max_flip, "no picture has all its answers") if gate is None else _told(gate, scenes)
 
 
 def _instability(name: str, table: pd.DataFrame, limit: float, level: float, scenes: int) -> dict[str, Any]:

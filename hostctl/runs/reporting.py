@@ -114,6 +114,7 @@ def findings(run: Run) -> Findings:
     """Work out all that a report of the run tells; raises BadInput if it has no predictions."""
     from analysis.pages.answer_pictures import DRAWERS, answers_of
     from analysis.pages.formats import Findings
+    from analysis.pages.repeatability_section import as_shown, repeatability_sections
     from analysis.pages.sections import NOTED, make_sections
     from analysis.pages.task_sections import task_sections
     from analysis.task_rows import task_of, task_rows
@@ -127,20 +128,23 @@ def findings(run: Run) -> Findings:
     found = _studied(run, predictions)
     notes = {name: run.note(name) for name in NOTED}
     of_task, more = task_sections(found, answered, task=task)
+    repeated, less = repeatability_sections(answered, task=task)
     classes = model_classes(run)
     more += [f"{one}: its objects do not count" for one in strange_classes(run.scenes(), classes) if classes]
-    sections, lacking = make_sections(found, predictions=predictions, notes=notes)
+    sections, lacking = make_sections(found, predictions=as_shown(predictions), notes=notes)
+    made, told = [*repeated, *of_task, *sections], [*less, *more, *lacking]
     title = str(run.settings.get("lab", run.folder.name))
     drawn = answers_of(answered, task=task) if task in DRAWERS and found.summary.get("unit") == "object" else None
     names, virtual = read_names(run.folder), is_virtual(run)
-    return Findings(title, found, [*of_task, *sections], [*more, *lacking], _failures(run), names, virtual, drawn)
+    return Findings(title, found, made, told, _failures(run), names, virtual, drawn)
 
 
 def _studied(run: Run, predictions: pd.DataFrame) -> Study:
     """The study of a run's predictions; an imported table says itself whether it compares devices or conditions."""
+    from analysis.pages.repeatability_section import as_shown
     from analysis.tables import study
 
-    found = study(predictions)
+    found = study(as_shown(predictions))
     if (run.note("imported") or {}).get("compared") == "condition":
         return replace(found, summary={**found.summary, "compared": "environment"})
     return found

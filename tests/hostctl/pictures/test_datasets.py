@@ -4,6 +4,7 @@ import csv
 import hashlib
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,8 @@ from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS
 from device_agents.errors import BadInput
 from device_agents.predict import Job, JobPicture, default_environment, predict
-from device_agents.preprocess import fingerprint
+from device_agents.preprocess import fingerprint, preprocess
+from device_agents.records import Environment
 from device_agents.resize import FITS, RESIZERS
 from hostctl.pictures.datasets import write_dataset
 from hostctl.pictures.prepared import as_prepared, prepared
@@ -229,6 +231,8 @@ def test_an_imagenet_folder_keeps_its_names(source, tmp_path):
         ({"layout": "voc"}, "unknown layout 'voc'; known: coco, imagenet"),
         ({"size": 0}, "expected pixels from 1, or full, got 0"),
         ({"size": None}, "expected no --fit and no --resizer"),
+        ({"size": None, "perturbation": "fog-3"}, "expected --size PIXELS, got full"),
+        ({"perturbation": "fgo-3"}, "unknown perturbation 'fgo-3'; did you mean 'fog-3'"),
     ],
 )
 def test_bad_words(source, tmp_path, options, words):
@@ -275,3 +279,24 @@ def test_sets_of_stored_pixels_with_numbered_classes_are_read_as_sysnoise_publis
     assert 'line 2: expected FILE CLASS, got "val_1.JPEG 7": no such class' in words
     assert 'line 3: expected FILE CLASS, got "val_2.JPEG"' in words
     assert "line 5 (gone.JPEG): there is no file" in words
+
+
+@pytest.mark.parametrize("perturbation", ["gaussian-noise-2+stored-jpeg-85", "shift-crop-1"])
+def test_perturbed_as_the_environment_perturbs(source, tmp_path, perturbation):
+    made = write(source, tmp_path / "set", size=32, perturbation=perturbation)
+    assert made["failed"] == 0
+    card = tiny_sidecar(input_height=32, input_width=32, fit=VARIANT["fit"])
+    pixels = {key: VARIANT[key] for key in ("decoder", "colour", "fit", "resizer")}
+    environment = Environment("m", "", view="whole", scaling="bytes", runtime="litert", **pixels)
+    environment = replace(environment, perturbation=perturbation)
+    for scene, original in zip(read_scenes(tmp_path / "set"), read_scenes(source), strict=True):
+        shown = preprocess(Path(original.file).read_bytes(), environment=environment, sidecar=card).resized
+        np.testing.assert_array_equal(np.asarray(Image.open(scene.file)), shown)
+    manifest = json.loads((tmp_path / "set" / "manifest.json").read_text())
+    assert manifest["variant"]["perturbation"] == perturbation
+    assert manifest["preprocessing"]["done"][-1] == "perturb"
+
+
+def test_sets_without_a_perturbation_say_nothing_of_it(source, tmp_path):
+    write(source, tmp_path / "set")
+    assert "perturb" not in (tmp_path / "set" / "manifest.json").read_text()

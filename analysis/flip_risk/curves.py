@@ -1,0 +1,163 @@
+"""ROC and precision-recall of a risk against what really flipped, with intervals by clusters, alone and paired.
+
+The area under the ROC curve is the chance that a picture that flipped has a higher risk than one that did not (ties
+count half). Photographs of one object share their fate, so the object is the unit: the variance is DeLong's with the
+structural components summed over clusters (Obuchowski, Biometrics 53 (1997), 567), which for clusters of one row is
+DeLong, DeLong and Clarke-Pearson (Biometrics 44 (1988), 837).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.measures.confidence import average_precision, precision_recall
+from analysis.statistics import Interval
+from device_agents.errors import BadInput
+
+Array = NDArray[np.float64]
+SAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Area:
+    """An area under a curve, 0..1, or a difference of two, -1..1, with its interval."""
+
+    value: float
+    interval: Interval
+
+
+def roc(risks: ArrayLike, flips: ArrayLike) -> pd.DataFrame:
+    """Give the ROC curve: false_alarms and found (rates, 0..1), and the threshold of risk; from (0, 0) to (1, 1)."""
+    risk, flip = _checked(risks, flips)
+    order = np.argsort(-risk, kind="stable")
+    last = np.flatnonzero(np.diff(risk[order], append=np.nan) != 0)
+    hits, rows = np.cumsum(flip[order])[last], last + 1
+    found, false = hits / flip.sum(), (rows - hits) / (~flip).sum()
+    threshold = np.concatenate([[np.inf], risk[order][last]])
+    return pd.DataFrame(
+        {"threshold": threshold, "false_alarms": np.append(0, false), "found": np.append(0, found)}, dtype=np.float64
+    )
+
+
+def roc_area(risks: ArrayLike, flips: ArrayLike, clusters: ArrayLike, *, level: float = 0.95) -> Area:
+    """Give the area under the ROC curve; risks: (rows,), flips: (rows,) bool, clusters: (rows,) names.
+
+    The interval is symmetrical on the logit scale, by Student's t with the clusters that hold an event or, if fewer,
+    those that hold a non-event, less one. A perfect area has a lower limit of (1 - level) / 2 to the power of one over
+    that number. Raises BadInput for lengths that differ, or where nothing or everything flipped.
+    """
+    risk, flip = _checked(risks, flips)
+    value, shares, informative = _shares(risk, flip, clusters)
+    low, high = value, value
+    error = _error(shares)
+    tail = (1 - level) / 2
+    if 0 < value < 1:
+        reach = _quantile(informative, level) * error / (value * (1 - value))
+        middle = np.log(value / (1 - value))
+        low, high = (float(1 / (1 + np.exp(-(middle + sign * reach)))) for sign in (-1, 1))
+    elif value == 1:
+        low = float(tail ** (1 / informative))
+    else:
+        high = float(1 - tail ** (1 / informative))
+    return Area(value, Interval(low, high, level, "clustered-delong", len(shares)))
+
+
+def area_difference(
+    risks: ArrayLike, others: ArrayLike, flips: ArrayLike, clusters: ArrayLike, *, level: float = 0.95
+) -> Area:
+    """Give the ROC area of risks less that of others on the same rows: paired, by clusters, Student's t."""
+    risk, flip = _checked(risks, flips)
+    other, _ = _checked(others, flips)
+    (first, shares, informative), (second, less, _) = _shares(risk, flip, clusters), _shares(other, flip, clusters)
+    reach = _quantile(informative, level) * _error(shares - less)
+    value = first - second
+    ends = max(-1.0, value - reach), min(1.0, value + reach)
+    return Area(value, Interval(*ends, level, "clustered-delong, paired", len(shares)))
+
+
+def precision_area(
+    risks: ArrayLike,
+    flips: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    others: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Area:
+    """Give the average precision of risks, or what it is above that of others; percentile bootstrap of clusters."""
+    risk, flip = _checked(risks, flips)
+    other = None if others is None else _checked(others, flips)[0]
+    codes = pd.factorize(np.asarray(clusters, dtype=object))[0]
+    groups = int(codes.max()) + 1
+    orders = [_Order(one, flip) for one in (risk, other) if one is not None]
+    drawn = []
+    for _ in range(SAMPLES):
+        weights = np.bincount(rng.integers(0, groups, groups), minlength=groups)[codes].astype(np.float64)
+        if 0 < weights @ flip < weights.sum():
+            found = [one.average(weights) for one in orders]
+            drawn.append(found[0] - (found[1] if len(found) > 1 else 0.0))
+    values = [average_precision(precision_recall(one, flip)) for one in (risk, other) if one is not None]
+    value = values[0] - (values[1] if len(values) > 1 else 0.0)
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
+    return Area(value, Interval(float(low), float(high), level, "cluster-bootstrap", groups))
+
+
+class _Order:
+    """Rows by falling risk, for the average precision of many weightings of them; equal risks are one threshold."""
+
+    def __init__(self, risk: Array, flip: NDArray[np.bool_]) -> None:
+        self._order = np.argsort(-risk, kind="stable")
+        self._last = np.flatnonzero(np.diff(risk[self._order], append=np.nan) != 0)
+        self._flip = flip[self._order]
+
+    def average(self, weights: Array) -> float:
+        """Average precision where a row counts weights (rows,) times."""
+        sorted_weights = weights[self._order]
+        rows = np.cumsum(sorted_weights)[self._last]
+        hits = np.cumsum(sorted_weights * self._flip)[self._last]
+        gains = np.diff(hits, prepend=0.0) / hits[-1]
+        return float((gains * hits / np.maximum(rows, 1e-12)).sum())
+
+
+def _checked(risks: ArrayLike, flips: ArrayLike) -> tuple[Array, NDArray[np.bool_]]:
+    risk, flip = np.asarray(risks, dtype=np.float64), np.asarray(flips, dtype=bool)
+    if risk.shape != flip.shape or risk.ndim != 1 or not bool(np.isfinite(risk).all()):
+        raise BadInput(f"expected finite risks with a flip each, got {risk.shape} and {flip.shape}")
+    if not flip.any() or flip.all():
+        what = "nothing flipped" if not flip.any() else "everything flipped"
+        raise BadInput(f"expected rows that flipped and rows that did not, got {len(flip)} of which {what}")
+    return risk, flip
+
+
+def _shares(risk: Array, flip: NDArray[np.bool_], clusters: ArrayLike) -> tuple[float, Array, int]:
+    """The area; each cluster's part in its error, (clusters,); and the number of informative clusters."""
+    from scipy.stats import rankdata
+
+    codes = pd.factorize(np.asarray(clusters, dtype=object))[0]
+    if len(codes) != len(risk):
+        raise BadInput(f"expected a cluster for each of {len(risk)} rows, got {len(codes)}")
+    events, others = int(flip.sum()), int((~flip).sum())
+    ranks = rankdata(risk)
+    placed = np.empty(len(risk))
+    placed[flip] = (ranks[flip] - rankdata(risk[flip])) / others
+    placed[~flip] = 1 - (ranks[~flip] - rankdata(risk[~flip])) / events
+    area = float(placed[flip].mean())
+    parts = (placed - area) / np.where(flip, events, others)
+    informative = min(len(np.unique(codes[flip])), len(np.unique(codes[~flip])))
+    return area, np.asarray(np.bincount(codes, weights=parts), dtype=np.float64), informative
+
+
+def _error(shares: Array) -> float:
+    """The standard error of a sum of independent shares with the mean 0."""
+    groups = len(shares)
+    return float(np.sqrt(groups / max(groups - 1, 1) * np.square(shares).sum()))
+
+
+def _quantile(informative: int, level: float) -> float:
+    from scipy.stats import t as student
+
+    return float(student.ppf((1 + level) / 2, max(1, informative - 1)))

@@ -1,0 +1,104 @@
+"""A suite's numbers as a person reads them in the terminal: a row a family and measure, models side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from analysis.repeatability.suites import SUITES
+from hostctl.printing import percent, table_text
+
+MOST_FAILURES = 5
+SHARES_OF_ALEXNET = ("ce", "mce")
+DISTANCES = ("top-5-distance",)
+ALL = "all"  # of the numbers: the mean over families
+ANSWERS = {  # the first that a suite has
+    "error": "is wrong in {} of the changed pictures",
+    "flip-probability": "changes its answer in {} of the comparisons",
+}
+
+Row = Mapping[str, Any]
+
+
+def suite_text(result: Mapping[str, Any]) -> str:
+    """Lay out the accuracy, the table of each device, and what failed."""
+    lines = [headline(result), asked(result), ""]
+    for device in result["devices"]:
+        of_device = [row for row in result["rows"] if row["device"] == device]
+        lines += [f"device {device}"] if device else []
+        lines += [table_text(side_by_side(of_device, result["models"])), ""]
+    lines += [f"accuracy as it is  {line}" for line in accuracies(result)]
+    lines += remarks(result)
+    if result["failed"]:
+        lines.append(f"failed  {result['failed']} of {result['predictions']} predictions")
+        lines += [f"  {line}" for line in result["failures"][:MOST_FAILURES]]
+    return "\n".join([*lines, *(f"{key:<6}{result[key]}" for key in ("run", "page", "csv") if key in result)])
+
+
+def suites() -> list[dict[str, Any]]:
+    """Every suite: what it asks, how many perturbations it takes of each picture, and its families."""
+    return [
+        {
+            "suite": suite.name,
+            "about": suite.about,
+            "perturbations": len(suite.perturbations),
+            "families": ", ".join(family.name for family in suite.families),
+        }
+        for suite in SUITES.values()
+    ]
+
+
+def headline(result: Mapping[str, Any]) -> str:
+    """The sentence that answers, of the first model and device."""
+    of_first = [row for row in result["rows"] if row["model"] == result["models"][0]]
+    found = {row["measure"]: row for row in reversed(of_first) if row["family"] == ALL}
+    found = found or {row["measure"]: row for row in reversed(of_first)}
+    measure = next((one for one in ANSWERS if one in found), None)
+    if measure is None:
+        return f"suite {result['suite']}: no number"
+    return f"{result['models'][0]} {ANSWERS[measure].format(shown(found[measure]))}: suite {result['suite']}"
+
+
+def asked(result: Mapping[str, Any]) -> str:
+    """What was asked of how many pictures."""
+    return f"{result['about']}; {result['pictures']} pictures of {result['clusters']} objects"
+
+
+def side_by_side(rows: Iterable[Row], models: Sequence[str]) -> list[dict[str, str]]:
+    """Give a row a family and measure, with a column a model; "-" where a model has no such number."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows:
+        key = (row["family"], row["measure"])
+        cells = found.setdefault(key, {"family": key[0], "measure": key[1], **dict.fromkeys(models, "-")})
+        cells[row["model"]] = shown(row)
+    return list(found.values())
+
+
+def shown(row: Row) -> str:
+    """Write a value with its interval: a percentage, a distance from 0 to 15, or 100 times a share of AlexNet's."""
+    value, ends = row["value"], (row["low"], row["high"])
+    if value != value:
+        return "-"
+    if row["measure"] in DISTANCES:
+        return f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
+    if row["measure"] in SHARES_OF_ALEXNET:
+        return f"{100 * value:.1f} [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]"
+    return percent(value, ends)
+
+
+def accuracies(result: Mapping[str, Any]) -> list[str]:
+    """A line a model and device: its accuracy on the pictures as they are."""
+    return [
+        f"{row['model']}{', ' * bool(row['device'])}{row['device']}: {percent(row['value'], (row['low'], row['high']))}"
+        for row in result["accuracy"]
+    ]
+
+
+def remarks(result: Mapping[str, Any]) -> list[str]:
+    """What a reader must know of the numbers: intervals, pictures left out, the literature's constants."""
+    told = [f"[low, high]: intervals of {100 * result['level']:.0f} % over objects (clusters), not over predictions"]
+    if missing := max((row["missing"] for row in result["rows"]), default=0):
+        told.append(f"up to {missing} pictures a family lack an answer (too small, or failed) and are left out of it")
+    if any(row["measure"] in SHARES_OF_ALEXNET for row in result["rows"]):
+        told.append("ce, mce: 100 is AlexNet's error on ImageNet-C, of other pictures than these")
+    return told

@@ -1,0 +1,88 @@
+"""A suite's numbers as text: models side by side, each measure in its unit, and what a reader must know."""
+
+import pytest
+
+from analysis.repeatability.suites import SUITES
+from hostctl.suites.text import headline, remarks, shown, side_by_side, suite_text, suites
+
+
+def row(model, family, measure, value, **more):
+    ends = {"low": value - 0.01, "high": value + 0.02}
+    return (
+        {"device": "", "model": model, "family": family, "measure": measure, "value": value, "missing": 0} | ends | more
+    )
+
+
+ROWS = [
+    row("a", "fog", "error", 0.5),
+    row("b", "fog", "error", 0.25),
+    row("a", "fog", "ce", 0.61),
+    row("a", "all", "error", 0.4),
+]
+RESULT = {
+    "suite": "corruptions",
+    "about": "ImageNet-C",
+    "models": ["a", "b"],
+    "devices": [""],
+    "pictures": 9,
+    "clusters": 8,
+    "level": 0.95,
+    "rows": ROWS,
+    "accuracy": [{"device": "", "model": "a", "value": 0.7, "low": 0.5, "high": 0.8}],
+    "predictions": 90,
+    "failed": 0,
+    "failures": [],
+    "run": "runs/x",
+}
+
+
+@pytest.mark.parametrize(
+    ("measure", "value", "text"),
+    [
+        ("flip-probability", 0.125, "12.5 % [11.5, 14.5]"),
+        ("top-5-distance", 7.5, "7.50 [7.49, 7.52]"),
+        ("mce", 0.712, "71.2 [70.2, 73.2]"),
+        ("error", float("nan"), "-"),
+    ],
+)
+def test_each_measure_in_its_unit(measure, value, text):
+    assert shown(row("a", "fog", measure, value)) == text
+
+
+def test_models_stand_side_by_side():
+    table = side_by_side(ROWS, ["a", "b"])
+    assert [(one["family"], one["measure"], one["b"]) for one in table] == [
+        ("fog", "error", "25.0 % [24.0, 27.0]"),
+        ("fog", "ce", "-"),
+        ("all", "error", "-"),
+    ]
+
+
+def test_the_text_says_what_was_found_and_what_to_know():
+    text = suite_text(RESULT)
+    assert text.startswith("a is wrong in 40.0 % [39.0, 42.0] of the changed pictures: suite corruptions\n")
+    assert "ImageNet-C; 9 pictures of 8 objects" in text
+    assert "accuracy as it is  a: 70.0 % [50.0, 80.0]" in text
+    assert "100 is AlexNet's error on ImageNet-C" in text
+    assert "failed" not in text
+    failed = suite_text({**RESULT, "failed": 3, "failures": ["p, fog-1: decode: OSError: cut"]})
+    assert "failed  3 of 90 predictions\n  p, fog-1: decode: OSError: cut" in failed
+
+
+def test_pictures_left_out_are_told():
+    lacking = {**RESULT, "rows": [row("a", "shift-crop", "flip-probability", 0.1, missing=4)]}
+    assert any("up to 4 pictures" in line for line in remarks(lacking))
+    assert headline(lacking) == "a changes its answer in 10.0 % [9.0, 12.0] of the comparisons: suite corruptions"
+    assert headline({**RESULT, "rows": []}) == "suite corruptions: no number"
+
+
+def test_a_device_has_its_own_table():
+    rows = [{**one, "device": device} for device in ("left", "right") for one in ROWS]
+    text = suite_text({**RESULT, "rows": rows, "devices": ["left", "right"]})
+    assert text.count("family") == 2
+    assert "device left\n" in text
+
+
+def test_suites_are_listed():
+    assert [one["suite"] for one in suites()] == list(SUITES)
+    assert {one["suite"]: one["perturbations"] for one in suites()}["corruptions"] == 76
