@@ -19,6 +19,8 @@ gains         what a training gained on the same items
 
 detection/, segmentation/, language/   what belongs to boxes, masks and texts, SysNoise's tables 3, 4, 5 among it
 differential/   frameworks, levels and devices compared
+repeatability/  shifts, corruptions and sequences: suites, and how often answers to the same picture change
+flip_risk/      which pictures will flip on another device, without labels
 decoding/       who decodes alike, and what causes what flips
 papers/         the papers' tables: what they print, and the same from a run
 """

@@ -13,6 +13,8 @@ NAMES = (
     "detection_precision",
     "differential",
     "isp",
+    "corruptions",
+    "suites",
     "memory",
     "analysis",
     "report",

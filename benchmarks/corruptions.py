@@ -164,7 +164,8 @@ def _memory(picture: RGB) -> Iterator[str]:
         for place, one in enumerate(operators):
             if number < 2 or place % 50 == number % 50:
                 one.apply(picture, generator(str(number), one.stream))
-    yield f"peak memory after 10 pictures {peaks[0]:.0f} MiB, after {PICTURES} {peaks[1]:.0f} MiB (flat)"
+    growth = 100 * (peaks[1] / peaks[0] - 1)
+    yield f"peak memory after 10 pictures {peaks[0]:.0f} MiB, after {PICTURES} {growth:+.1f} % (limit: 10 %)"
 
 
 if __name__ == "__main__":

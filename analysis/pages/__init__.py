@@ -14,6 +14,8 @@ gain_plots       The figures of a closed loop: instability by scheme, precision 
                  photographs buy
 gallery          The most unstable scenes as cards: what was shown, each device's photograph, and where two of them
                  differ
+repeatability_section, repeatability_plots
+                 The section on perturbed pictures, and its figures
 section_plots    The figures of the report's further sections: components, pipelines, N x N differences,
                  precision-recall, shares
 sections         The report's further sections, each only where the run has the data; what cannot be computed is told,

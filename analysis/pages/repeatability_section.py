@@ -148,6 +148,8 @@ def _note(part: pd.DataFrame) -> str:
         told.append("Change of probability: of the class that the first picture is given.")
     if part["measure"].isin([CE]).any():
         told.append("CE: the error over AlexNet's (100 % is AlexNet).")
+    if CLEAN in set(part["family"]):
+        told.append("The mean is over all but clean, the picture as it is.")
     if part["missing"].any():
         told.append("Left out: pictures that lack an answer of the family.")
     return " ".join(told)

@@ -78,7 +78,7 @@ def motion_blur_picture(picture: RGB, rng: np.random.Generator, *, radius: int, 
 
 
 def zoom_blur(picture: RGB, rng: np.random.Generator, *, most: float, step: float) -> RGB:
-    """Average the picture with its enlargements of 1 up to below ``most`` in steps of ``step``."""
+    """Average the picture with its enlargements of 1 up to ``most`` in steps of ``step`` (numpy.arange's floats)."""
     values = (picture / 255.0).astype(np.float32)
     total = np.zeros_like(values)
     factors = np.arange(1, most, step)

@@ -174,12 +174,8 @@ def _head(making: Making, layout: str, scenes: Sequence[Scene], coco: Coco) -> d
     """What identifies a data set, known before the first picture is made."""
     facts = [[*to_values(replace(scene, file="")).values(), coco.boxes.get(scene.scene, [])] for scene in scenes]
     digest = hashlib.sha256(json.dumps(facts, ensure_ascii=False).encode()).hexdigest()
-    stages = [
-        "decode",
-        "colour",
-        *(["fit", "resize"] if making.size else []),
-        *(["perturb"] if making.perturbation else []),
-    ]
+    fitted = ["fit", "resize"] if making.size else []
+    stages = ["decode", "colour", *fitted, *(["perturb"] if making.perturbation else [])]
     how = (
         f"the pictures are {making.size} x {making.size}: `instability predict --scenes` sees this manifest, takes the "
         f"fit {PREPARED_FIT}, which leaves them as they are, and only scales them; elsewhere, do not resize or crop"

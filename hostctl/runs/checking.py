@@ -47,6 +47,7 @@ def check_run(folder: Path, limits: Limits, *, junit: Path | None = None) -> dic
     gates; among many failing pairs one may be chance. junit: a file to write the gates to as JUnit XML. Raises
     BadInput without a limit or predictions, and for an unknown base.
     """
+    from analysis.pages.repeatability_section import as_shown
     from analysis.tables import study
     from hostctl.runs.reporting import in_order, is_virtual
 
@@ -60,7 +61,7 @@ def check_run(folder: Path, limits: Limits, *, junit: Path | None = None) -> dic
         if predictions.empty:
             raise BadInput(f"{folder}: expected predictions, got none; run `instability predict {folder} --model NAME`")
         gates = list(_flips(run, limits)) if limits.suite else []
-    found = study(predictions, level=limits.level)
+    found = study(as_shown(predictions), level=limits.level)
     gates += _gates(found.table, limits, found.summary["scenes"])
     verdicts = {gate["verdict"] for gate in gates}
     verdict = next((one for one in ("fail", "cannot say yet") if one in verdicts), "pass")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,8 +12,10 @@ from analysis.repeatability.suites import SEVERITIES, SUITES, Suite
 from analysis.run_folder.frames import PREDICTION_COLUMNS
 from analysis.store import Run
 from device_agents.errors import BadInput
+from hostctl.suites.asked import environments
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
 
     from analysis.measures.gates import Gate
@@ -34,14 +37,13 @@ def flip_gates(run: Run, suite: Suite, *, limit: float, level: float = 0.95) -> 
         raise BadInput(
             f"--max-flip: suite '{suite.name}' counts errors and no flips; expected one of {', '.join(others)}"
         )
-    table = run.predictions(PREDICTION_COLUMNS)
-    asked = table["perturbation"].isin(["", *suite.perturbations]) & (table["isp"] == "") & (table["codec"] == "")
-    table, found, own = table[asked], False, set(suite.perturbations) - {""}
+    table, found = _of_suite(run, suite), False
     for device, part in table.groupby("device", sort=False):
-        for one in (one for one in answers(part) if own & one.columns.keys()):
+        where = f" on {device!s}" if device else ""
+        for one in answers(part):
             found, values = True, picture_values(one, suite)
             for family in (family.name for family in suite.families if family.kind != SEVERITIES):
-                name = f"flips of {one.model}{f' on {device}' if device else ''} in {family}"
+                name = f"flips of {one.model}{where} in {family}"
                 flips = values[family][FLIP] if family in values else None
                 yield name, None if flips is None else _gate(name, flips, one.clusters, limit, level)
     if not found:
@@ -49,6 +51,15 @@ def flip_gates(run: Run, suite: Suite, *, limit: float, level: float = 0.95) -> 
             f"{run.folder}: expected predictions of the suite '{suite.name}', got none; "
             f"run `instability suite {suite.name} MODEL --run {run.folder}`"
         )
+
+
+def _of_suite(run: Run, suite: Suite) -> pd.DataFrame:
+    """Give the predictions of photographs in a suite's environments; those that nothing perturbed are of other work."""
+    own = set(suite.perturbations) - {""}
+    bases = {replace(one, perturbation="") for one in run.environments() if one.perturbation in own}
+    names = [one.environment for base in bases for one in environments(base, suite)]
+    table = run.predictions(PREDICTION_COLUMNS)
+    return table[table["environment"].isin(names) & (table["isp"] == "") & (table["codec"] == "")]
 
 
 def _gate(name: str, flips: Values, clusters: NDArray[np.object_], limit: float, level: float) -> Gate | None:

@@ -75,7 +75,7 @@ def side_by_side(rows: Iterable[Row], models: Sequence[str]) -> list[dict[str, s
 
 
 def shown(row: Row) -> str:
-    """Write a value with its interval: a percentage, a distance from 0 to 15, or 100 times a share of AlexNet's."""
+    """Write a value with its interval: a percentage, a distance, or 100 times a share of AlexNet's."""
     value, ends = row["value"], (row["low"], row["high"])
     if value != value:
         return "-"

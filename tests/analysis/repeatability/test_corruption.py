@@ -18,8 +18,7 @@ BY_SEVERITY = {
     "defocus-blur": (0.65624, 0.73202, 0.85036, 0.91364, 0.94714),
     "motion-blur": (0.5843, 0.70048, 0.82108, 0.8975, 0.92638),
 }
-# ResNet-50 (76.13 % clean): accuracy in percent, mean over severities, and CE, both as printed by a public evaluation;
-# rounded they are the row of the ImageNet-C paper's table.
+# ResNet-50 (76.13 % clean): accuracy in percent, mean over severities, and CE, both as printed by a public evaluation.
 RESNET_50 = {
     "brightness": (68.02, 56.64),
     "contrast": (39.06, 71.43),

@@ -55,6 +55,14 @@ def test_devices_are_held_against_the_limit_apart(tmp_path):
     }
 
 
+def test_predictions_that_nothing_perturbed_are_of_other_work(tmp_path):
+    """A session's board predicts by its own agent what the suite predicts here: the same picture, unperturbed, twice."""
+    told = {n: ["cat", "dog", "dog", "dog"] for n in range(80)}
+    folder = draw_run(tmp_path / "run", {"board": told}, environments=({"machine": "board"}, *SHIFTED))
+    (gate,) = check_run(folder, LIMITS)["gates"]
+    assert (gate["name"], gate["value"], gate["verdict"]) == ("flips of tiny on board in shift-crop", 0.0, "pass")
+
+
 def test_other_limits_hold_beside_it(tmp_path):
     folder = run_of(tmp_path / "run", scenes=150, flips=0)
     found = check_run(folder, Limits(max_instability=0.5, suite="shift", families=("shift-crop",), max_flip=0.05))

@@ -20,7 +20,7 @@ def measured(family, steps):
         "accuracy": [{"device": "", "model": "b", "value": 0.7, "low": 0.5, "high": 0.8}],
         **{"failed": 1, "failures": ["p<q>: failed"], "run": "r"},
     }
-    curve = [{**one, "step": step} for one in rows for step in range(1, steps + 1)]
+    curve = [{**one, "step": step, "perturbation": f"{family}-{step}"} for one in rows for step in range(1, steps + 1)]
     return Measured(result, pd.DataFrame(rows), pd.DataFrame(curve))
 
 
