@@ -17,6 +17,7 @@ from typing import Iterator, List, Optional
 
 from device_agents.camera import CAMERAS
 from device_agents.errors import KitError, pick
+from device_agents.flip_risk import read_flip_risk, risk_lines
 from device_agents.machine import read_machine
 from device_agents.predict import hash_file, predict, read_job
 from device_agents.records import to_line
@@ -57,8 +58,12 @@ def shoot(options: argparse.Namespace) -> Iterator[str]:
 
 
 def predict_job(options: argparse.Namespace) -> Iterator[str]:
-    """Predict a job's pictures in its environments; one records.Prediction a line."""
-    for prediction in predict(read_job(Path(options.job))):
+    """Predict a job's pictures in its environments; one records.Prediction a line, with "flip_risk" if asked for."""
+    job = read_job(Path(options.job))
+    if options.flip_risk:
+        yield from risk_lines(job, read_flip_risk(Path(options.flip_risk)))
+        return
+    for prediction in predict(job):
         yield to_line(prediction)
 
 
@@ -76,6 +81,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(command=shoot)
     command = commands.add_parser("predict", help="predict pictures", description=predict_job.__doc__)
     command.add_argument("job", help="the job's JSON file")
+    risk = "a file of `instability flip-risk`: add the risk that another device answers otherwise"
+    command.add_argument("--flip-risk", metavar="FILE", help=risk)
     command.set_defaults(command=predict_job)
     return parser
 

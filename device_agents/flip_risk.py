@@ -116,10 +116,9 @@ def risk_lines(job: Job, risk: FlipRisk) -> Iterator[str]:
         yield json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def log_margin(base: Prediction, tries: Sequence[Prediction]) -> float:
-    """The logarithm of the first score over the second; over all that the first leaves where only one is known."""
-    first = base.scores[0]
-    return _log(first) - _log(base.scores[1] if len(base.scores) > 1 else 1 - first)
+def margin(base: Prediction, tries: Sequence[Prediction]) -> float:
+    """The first score less the second."""
+    return _ahead(base, base.labels[0])
 
 
 def entropy(base: Prediction, tries: Sequence[Prediction]) -> float:
@@ -133,39 +132,46 @@ def changed(base: Prediction, tries: Sequence[Prediction]) -> float:
     return sum(one.labels[0] != base.labels[0] for one in tries) / len(tries)
 
 
-def least_lead(base: Prediction, tries: Sequence[Prediction]) -> float:
-    """The smallest lead of the answer over the best other label, in logarithms, among the tries; below 0: it lost."""
-    return min(_lead(one, base.labels[0]) for one in tries)
+def mean_margin(base: Prediction, tries: Sequence[Prediction]) -> float:
+    """How far the answer is ahead of the best other label among the tries, on average; below 0: it mostly lost."""
+    return sum(_ahead(one, base.labels[0]) for one in tries) / len(tries)
+
+
+def mean_entropy(base: Prediction, tries: Sequence[Prediction]) -> float:
+    """The mean of the tries' entropies."""
+    return sum(entropy(one, ()) for one in tries) / len(tries)
 
 
 def mean_lead(base: Prediction, tries: Sequence[Prediction]) -> float:
-    """The mean of those leads."""
+    """As mean_margin, of the logarithms of the scores."""
     return sum(_lead(one, base.labels[0]) for one in tries) / len(tries)
 
 
-def wander(base: Prediction, tries: Sequence[Prediction]) -> float:
-    """How far the leads of the tries are from the answer's own, on average."""
-    own = _lead(base, base.labels[0])
-    return sum(abs(_lead(one, base.labels[0]) - own) for one in tries) / len(tries)
+def _ahead(one: Prediction, label: str) -> float:
+    """A label's score less the best other's; unlisted, it is taken as half of the last score that is."""
+    mine, other = _against(one, label, unlisted=0.5)
+    return mine - other
 
 
 def _lead(one: Prediction, label: str) -> float:
     """A label's score over the best other's, in logarithms; unlisted, it has at most the last score that is."""
+    mine, other = _against(one, label, unlisted=1.0)
+    return math.log(max(mine, FLOOR)) - math.log(max(other, FLOOR))
+
+
+def _against(one: Prediction, label: str, *, unlisted: float) -> Tuple[float, float]:
+    """A label's score, or that share of the last stored one, and the best other label's; of one score, the rest."""
     known = dict(zip(one.labels, one.scores))
-    others = [score for name, score in known.items() if name != label]
-    mine = known.get(label, min(one.scores))
-    return _log(mine) - _log(max(others) if others else 1 - mine)
-
-
-def _log(score: float) -> float:
-    return math.log(max(float(score), FLOOR))
+    mine = float(known.get(label, unlisted * min(one.scores)))
+    others = [float(score) for name, score in known.items() if name != label]
+    return mine, max(others) if others else 1 - mine
 
 
 FEATURES: Dict[str, Feature] = {
-    "log-margin": log_margin,
+    "margin": margin,
     "entropy": entropy,
     "changed": changed,
-    "least-lead": least_lead,
+    "mean-margin": mean_margin,
+    "mean-entropy": mean_entropy,
     "mean-lead": mean_lead,
-    "wander": wander,
 }

@@ -18,6 +18,8 @@ differences/   the same models in frameworks, at levels and on devices compared
 languages/     a language model under precision noise: questions, texts, the harness
 suites/        shifts, corruptions, sequences and natural changes, run, told, held against limits; frozen sets
 videos/        does an answer hold from frame to frame
+repeats/       repeat shots as metrology: by lag, R&R, and how many more are needed
+remedies/      ways to train and test for steadier answers, side by side under every noise
 flip_risks/    which pictures will flip elsewhere, without labels
 mutants/       known small changes of a model, as a test of the measures and of bisection
 quality/       is the rack fit to measure, and did it stay so

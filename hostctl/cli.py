@@ -33,6 +33,8 @@ from hostctl.command_line import (
     pictures,
     pool,
     rack,
+    remedies,
+    repeats,
     runs,
     search,
     suite,
@@ -62,12 +64,14 @@ COMMANDS = (
     *suite.COMMANDS,
     *freeze.COMMANDS,
     *video.COMMANDS,
+    *repeats.COMMANDS,
     *flip_risk.COMMANDS,
     *diagnose.COMMANDS,
     *train.COMMANDS,
     *search.COMMANDS,
     *mix.COMMANDS,
     *mitigate.COMMANDS,
+    *remedies.COMMANDS,
     *runs.COMMANDS,
 )
 

@@ -1,4 +1,4 @@
-"""BASELINES: risks that need no fit, from the stored scores of one answer: the higher, the likelier to flip.
+"""Risks that need no fit, from the stored scores of one answer: the higher, the likelier to flip.
 
 ODIN (Liang, Li and Srikant, ICLR 2018) has two parts. Here is its temperature (1000, section 3); its step against the
 input's gradient needs a model that gives gradients, which no device's runtime does, and is left out. Only five scores
@@ -6,8 +6,6 @@ are stored: the rest of 1 is spread evenly over the other classes, none of which
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -19,7 +17,7 @@ Array = NDArray[np.float64]
 TEMPERATURE = 1000.0
 WORDS = {
     "margin": "first score less the second",
-    "max-probability": "first score",
+    "max-probability": "first score (Hendrycks and Gimpel, ICLR 2017)",
     "entropy": "entropy of the scores",
     "temperature": f"first score at temperature {TEMPERATURE:g} (ODIN's, without its input step)",
     "changed": "share of perturbed tries with another first label",
@@ -32,23 +30,13 @@ def baselines(pictures: pd.DataFrame, *, classes: int | None) -> pd.DataFrame:
     classes: of the model; None leaves the temperature out, which needs to know them.
     """
     scores = [tuple(one) for one in pictures["scores"]]
-    found = {name: np.array([risk(one) if one else np.nan for one in scores]) for name, risk in BASELINES.items()}
-    table = pd.DataFrame(found, index=pictures.index)
+    table = pd.DataFrame({"margin": -pictures["margin"].to_numpy(dtype=np.float64)}, index=pictures.index)
+    table["max-probability"] = [-one[0] if one else np.nan for one in scores]
     table["entropy"] = pictures["entropy"].to_numpy(dtype=np.float64)
     if classes is not None and classes > 5:
         table["temperature"] = [-scaled_first(one, classes=classes) if one else np.nan for one in scores]
     table["changed"] = pictures["changed"].to_numpy(dtype=np.float64)
     return table
-
-
-def margin(scores: tuple[float, ...]) -> float:
-    """Minus the first score less the second."""
-    return (scores[1] if len(scores) > 1 else 1 - scores[0]) - scores[0]
-
-
-def max_probability(scores: tuple[float, ...]) -> float:
-    """Minus the first score (Hendrycks and Gimpel, ICLR 2017)."""
-    return -scores[0]
 
 
 def scaled_first(scores: tuple[float, ...], *, classes: int, temperature: float = TEMPERATURE) -> float:
@@ -58,6 +46,3 @@ def scaled_first(scores: tuple[float, ...], *, classes: int, temperature: float 
     rest = min(max(1 - float(np.sum(scores)), FLOOR) / others, float(known.min()))
     logs = np.log(known) / temperature
     return float(np.exp(logs[0]) / (np.exp(logs).sum() + others * np.exp(np.log(rest) / temperature)))
-
-
-BASELINES: dict[str, Callable[[tuple[float, ...]], float]] = {"margin": margin, "max-probability": max_probability}

@@ -43,15 +43,24 @@ def roc(risks: ArrayLike, flips: ArrayLike) -> pd.DataFrame:
     )
 
 
-def roc_area(risks: ArrayLike, flips: ArrayLike, clusters: ArrayLike, *, level: float = 0.95) -> Area:
+def roc_area(
+    risks: ArrayLike,
+    flips: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    strata: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Area:
     """Give the area under the ROC curve; risks: (rows,), flips: (rows,) bool, clusters: (rows,) names.
 
-    The interval is symmetrical on the logit scale, by Student's t with the clusters that hold an event or, if fewer,
-    those that hold a non-event, less one. A perfect area has a lower limit of (1 - level) / 2 to the power of one over
-    that number. Raises BadInput for lengths that differ, or where nothing or everything flipped.
+    strata: (rows,) names: only rows of one stratum are compared, as of risks that several fits gave, and the areas are
+    weighted by their numbers of comparisons. The interval is symmetrical on the logit scale, by Student's t with the
+    clusters that hold an event or, if fewer, those that hold a non-event, less one. A perfect area has a lower limit of
+    (1 - level) / 2 to the power of one over that number. Raises BadInput for lengths that differ, or where nothing or
+    everything flipped.
     """
     risk, flip = _checked(risks, flips)
-    value, shares, informative = _shares(risk, flip, clusters)
+    value, shares, informative = _shares(risk, flip, clusters, strata)
     low, high = value, value
     error = _error(shares)
     tail = (1 - level) / 2
@@ -67,12 +76,18 @@ def roc_area(risks: ArrayLike, flips: ArrayLike, clusters: ArrayLike, *, level: 
 
 
 def area_difference(
-    risks: ArrayLike, others: ArrayLike, flips: ArrayLike, clusters: ArrayLike, *, level: float = 0.95
+    risks: ArrayLike,
+    others: ArrayLike,
+    flips: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    strata: ArrayLike | None = None,
+    level: float = 0.95,
 ) -> Area:
     """Give the ROC area of risks less that of others on the same rows: paired, by clusters, Student's t."""
     risk, flip = _checked(risks, flips)
     other, _ = _checked(others, flips)
-    (first, shares, informative), (second, less, _) = _shares(risk, flip, clusters), _shares(other, flip, clusters)
+    (first, shares, informative), (second, less, _) = (_shares(one, flip, clusters, strata) for one in (risk, other))
     reach = _quantile(informative, level) * _error(shares - less)
     value = first - second
     ends = max(-1.0, value - reach), min(1.0, value + reach)
@@ -133,22 +148,41 @@ def _checked(risks: ArrayLike, flips: ArrayLike) -> tuple[Array, NDArray[np.bool
     return risk, flip
 
 
-def _shares(risk: Array, flip: NDArray[np.bool_], clusters: ArrayLike) -> tuple[float, Array, int]:
+def _shares(
+    risk: Array, flip: NDArray[np.bool_], clusters: ArrayLike, strata: ArrayLike | None
+) -> tuple[float, Array, int]:
     """The area; each cluster's part in its error, (clusters,); and the number of informative clusters."""
-    from scipy.stats import rankdata
-
     codes = pd.factorize(np.asarray(clusters, dtype=object))[0]
     if len(codes) != len(risk):
         raise BadInput(f"expected a cluster for each of {len(risk)} rows, got {len(codes)}")
-    events, others = int(flip.sum()), int((~flip).sum())
-    ranks = rankdata(risk)
-    placed = np.empty(len(risk))
-    placed[flip] = (ranks[flip] - rankdata(risk[flip])) / others
-    placed[~flip] = 1 - (ranks[~flip] - rankdata(risk[~flip])) / events
-    area = float(placed[flip].mean())
-    parts = (placed - area) / np.where(flip, events, others)
+    parted = np.zeros(len(risk), np.int64) if strata is None else pd.factorize(np.asarray(strata, dtype=object))[0]
+    parts, total, compared = np.zeros(len(risk)), 0.0, 0
+    for stratum in range(int(parted.max()) + 1):
+        inside = parted == stratum
+        placed, comparisons = _placed(risk[inside], flip[inside])
+        if comparisons:
+            events = flip[inside]
+            area = float(placed[events].mean())
+            parts[inside] = comparisons * (placed - area) / np.where(events, events.sum(), (~events).sum())
+            total, compared = total + comparisons * area, compared + comparisons
+    if not compared:
+        raise BadInput("expected strata that hold rows that flipped and rows that did not, got none")
     informative = min(len(np.unique(codes[flip])), len(np.unique(codes[~flip])))
-    return area, np.asarray(np.bincount(codes, weights=parts), dtype=np.float64), informative
+    shares = np.bincount(codes, weights=parts / compared)
+    return total / compared, np.asarray(shares, dtype=np.float64), informative
+
+
+def _placed(risk: Array, flip: NDArray[np.bool_]) -> tuple[Array, int]:
+    """Of each row the share of the other kind that it is on the right side of, (rows,), and how many are compared."""
+    from scipy.stats import rankdata
+
+    events, others = int(flip.sum()), int((~flip).sum())
+    placed = np.zeros(len(risk))
+    if events and others:
+        ranks = rankdata(risk)
+        placed[flip] = (ranks[flip] - rankdata(risk[flip])) / others
+        placed[~flip] = 1 - (ranks[~flip] - rankdata(risk[~flip])) / events
+    return placed, events * others
 
 
 def _error(shares: Array) -> float:

@@ -13,7 +13,7 @@ from device_agents.errors import BadInput
 
 Array = NDArray[np.float64]
 RIDGES = (0.1, 1.0, 10.0, 100.0)
-FOLDS, INNER_FOLDS = 10, 5
+FOLDS, INNER_FOLDS = 5, 5
 MOST_STEPS, CLOSE = 50, 1e-9
 
 

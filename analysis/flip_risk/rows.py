@@ -70,7 +70,7 @@ def _answers(table: pd.DataFrame) -> dict[tuple[str, str], Prediction]:
     )
     found = {}
     for picture, perturbation, words, numbers, error in cells:
-        given = [(str(word), float(number)) for word, number in zip(words, numbers, strict=True) if word]
+        given = [(str(word), float(number)) for word, number in zip(words, numbers, strict=True) if word and not error]
         known = tuple(word for word, _ in given), tuple(number for _, number in given)
         found[picture, perturbation] = Prediction(picture, perturbation, *known, error=str(error))
     return found

@@ -12,13 +12,16 @@ from numpy.typing import NDArray
 
 from analysis.flip_risk.calibration import brier, calibration_error, reliability, skill
 from analysis.flip_risk.curves import area_difference, precision_area, roc_area
-from analysis.flip_risk.logistic import Logistic, cross_risks, fit_chosen
+from analysis.flip_risk.logistic import FOLDS, Logistic, cluster_folds, cross_risks, fit_chosen
+from analysis.statistics import difference_interval
 from device_agents.errors import BadInput
-from device_agents.flip_risk import FEATURES
 
 Marks = NDArray[np.bool_]
 Array = NDArray[np.float64]
-RISK, MARGIN = "flip risk", "margin"
+RISK, MARGIN, ALONE = "flip risk", "margin", "margin alone"
+# Of the features, those that told most on a first study of 200 scenes; docs/flip-risk.md: then tried on another.
+FITTED = ("margin", "mean-margin", "mean-entropy", "mean-lead")
+DIRECTIONS = ("its pictures", "others' pictures")
 LEAST_FLIPS = 10
 SEED = 0
 
@@ -27,8 +30,9 @@ SEED = 0
 class Tested:
     """The test rows of a study with what each score says of them, and the tables that follow.
 
-    rows: rows of rows.pair_rows, with a column for each score: RISK (0..1), "margin alone" (0..1, a fit of the margin's
-    logarithm only) and the baselines. devices: one row a held-out device and direction. scores: one row a score.
+    rows: rows of rows.pair_rows, with a column for each score (RISK and ALONE, a fit of the margin only, are 0..1; the
+    baselines are not) and the fit that told them. devices: one row a held-out device and direction. scores: one row a
+    score. reliability: bins of the risk.
     """
 
     rows: pd.DataFrame
@@ -52,16 +56,19 @@ def hold_out(pictures: pd.DataFrame, pairs: pd.DataFrame, risks: pd.DataFrame, *
             f"expected {LEAST_FLIPS} flips between devices or more to learn from, got {int(pairs['flip'].sum())} of "
             f"{len(pairs)}; photograph more scenes"
         )
-    values = pictures[list(FEATURES)].to_numpy(dtype=np.float64)[pairs["row"]]
-    asked, per_device = [], []
+    values = pictures[list(FITTED)].to_numpy(dtype=np.float64)[pairs["row"]]
+    asked: dict[str, list[pd.DataFrame]] = {direction: [] for direction in DIRECTIONS}
+    per_device = []
     for held in groups:
         inside, outside = pairs["device"].isin(held), pairs["other"].isin(held)
         learn = (~inside & ~outside).to_numpy()
-        for direction, test_rows in (("its pictures", inside & ~outside), ("others' pictures", outside & ~inside)):
-            found = _asked(values, pairs, risks, learn, test_rows.to_numpy())
+        for direction, test_rows in zip(DIRECTIONS, (inside & ~outside, outside & ~inside), strict=True):
+            found = _asked(values, pairs, risks, learn, test_rows.to_numpy(), held)
             per_device += [_of_device(part, name, direction) for name, part in _by_device(found, held, direction)]
-            asked += [found] if direction == "its pictures" else []
-    rows = pd.concat(asked, ignore_index=True)
+            asked[direction].append(found)
+    rows, others = (pd.concat(asked[direction], ignore_index=True) for direction in DIRECTIONS)
+    if len(groups) > 1:
+        per_device += [_of_device(some, "all", name) for some, name in zip((rows, others), DIRECTIONS, strict=True)]
     bins = reliability(rows[RISK], rows["flip"], rows["cluster"])
     scores = pd.DataFrame([_of_score(rows, name) for name in (RISK, *risks.columns)])
     summary = _summary(rows, bins, groups)
@@ -71,7 +78,7 @@ def hold_out(pictures: pd.DataFrame, pairs: pd.DataFrame, risks: pd.DataFrame, *
 def final_fit(pictures: pd.DataFrame, pairs: pd.DataFrame, *, held_out: Sequence[str]) -> Logistic:
     """Fit the risk that devices will take, on all devices that are not held out."""
     kept = ~(pairs["device"].isin(held_out) | pairs["other"].isin(held_out)).to_numpy()
-    values = pictures[list(FEATURES)].to_numpy(dtype=np.float64)[pairs["row"]]
+    values = pictures[list(FITTED)].to_numpy(dtype=np.float64)[pairs["row"]]
     return fit_chosen(values[kept], pairs["flip"].to_numpy()[kept], pairs["cluster"].to_numpy()[kept])
 
 
@@ -90,19 +97,23 @@ def _groups(pictures: pd.DataFrame, held_out: Sequence[str]) -> list[list[str]]:
     return groups
 
 
-def _asked(values: Array, pairs: pd.DataFrame, risks: pd.DataFrame, learn: Marks, test_rows: Marks) -> pd.DataFrame:
+def _asked(
+    values: Array, pairs: pd.DataFrame, risks: pd.DataFrame, learn: Marks, test_rows: Marks, held: Sequence[str]
+) -> pd.DataFrame:
+    """The test rows with every score, and the fit that gave their risks: only risks of one fit are compared."""
     flips, clusters = pairs["flip"].to_numpy(dtype=bool), pairs["cluster"].to_numpy()
-    alone = values[:, [list(FEATURES).index("log-margin")]]
+    alone = values[:, [list(FITTED).index(MARGIN)]]
     told = {
         RISK: cross_risks(values, flips, clusters, fit_on=learn, test=test_rows),
-        "margin alone": cross_risks(alone, flips, clusters, fit_on=learn, test=test_rows),
+        ALONE: cross_risks(alone, flips, clusters, fit_on=learn, test=test_rows),
     }
-    every = pd.concat([pairs, pd.DataFrame(told), risks.iloc[pairs["row"]].reset_index(drop=True)], axis=1)
+    fits = {"fit": [f"{held} {fold}" for fold in cluster_folds(clusters, FOLDS)]}
+    every = pd.concat([pairs, pd.DataFrame(told | fits), risks.iloc[pairs["row"]].reset_index(drop=True)], axis=1)
     return every[test_rows].reset_index(drop=True)
 
 
 def _by_device(found: pd.DataFrame, held: Sequence[str], direction: str) -> list[tuple[str, pd.DataFrame]]:
-    column = "device" if direction == "its pictures" else "other"
+    column = "device" if direction == DIRECTIONS[0] else "other"
     return [(name, found[found[column] == name]) for name in held]
 
 
@@ -114,7 +125,7 @@ def _of_device(rows: pd.DataFrame, device: str, direction: str) -> dict[str, Any
         empty = ("area", "low", "high", "margin_area", "difference", "difference_low", "difference_high")
         return told | dict.fromkeys(empty, float("nan"))
     own = _of_score(rows, MARGIN, precision=False)
-    mine = roc_area(rows[RISK], rows["flip"], rows["cluster"])
+    mine = roc_area(rows[RISK], rows["flip"], rows["cluster"], strata=rows["fit"])
     told |= {"area": mine.value, "low": mine.interval.low, "high": mine.interval.high, "margin_area": own["area"]}
     return told | {name: own[name] for name in ("difference", "difference_low", "difference_high")}
 
@@ -122,9 +133,9 @@ def _of_device(rows: pd.DataFrame, device: str, direction: str) -> dict[str, Any
 def _of_score(rows: pd.DataFrame, name: str, *, precision: bool = True) -> dict[str, Any]:
     """A score's areas under ROC and precision-recall, and what the risk's are above them (absent for itself)."""
     flips, clusters = rows["flip"], rows["cluster"]
-    area = roc_area(rows[name], flips, clusters)
+    area = roc_area(rows[name], flips, clusters, strata=rows["fit"])
     told: dict[str, Any] = {"score": name, "area": area.value, "low": area.interval.low, "high": area.interval.high}
-    above = None if name == RISK else area_difference(rows[RISK], rows[name], flips, clusters)
+    above = None if name == RISK else area_difference(rows[RISK], rows[name], flips, clusters, strata=rows["fit"])
     told["difference"] = above.value if above else float("nan")
     told["difference_low"] = above.interval.low if above else float("nan")
     told["difference_high"] = above.interval.high if above else float("nan")
@@ -141,6 +152,8 @@ def _summary(rows: pd.DataFrame, bins: pd.DataFrame, groups: Sequence[Sequence[s
     rng = np.random.default_rng(SEED)
     precision = precision_area(rows[RISK], flips, clusters, rng=rng, others=rows[MARGIN])
     ends = precision.interval
+    squares = [np.square(rows[name] - flips) for name in (RISK, ALONE)]
+    better = difference_interval(squares[1], clusters, squares[0], clusters)
     return {
         "held_out": [list(group) for group in groups],
         "rows": len(rows),
@@ -149,7 +162,8 @@ def _summary(rows: pd.DataFrame, bins: pd.DataFrame, groups: Sequence[Sequence[s
         "flips": int(flips.sum()),
         "rate": float(flips.mean()),
         "precision_above_margin": {"value": precision.value, "low": ends.low, "high": ends.high},
-        "brier": {name: brier(rows[name], flips) for name in (RISK, "margin alone")},
-        "skill": {name: skill(rows[name], flips) for name in (RISK, "margin alone")},
+        "brier": {name: brier(rows[name], flips) for name in (RISK, ALONE)},
+        "brier_better": {"value": float((squares[1] - squares[0]).mean()), "low": better.low, "high": better.high},
+        "skill": {name: skill(rows[name], flips) for name in (RISK, ALONE)},
         "calibration_error": calibration_error(bins),
     }

@@ -21,7 +21,7 @@ LAGS = {  # the name of a bin, and the seconds at which it ends
     "4 h to a day": 86400.0,
     "a day or more": np.inf,
 }
-SAME, OTHER = "same device, again", "another device, same shot"
+SAME, OTHER = "same device, again", "another device"
 NEEDED = ("scene", "angle", "repeat", "device", "cluster", "taken_utc", "label_1", "score_1")
 COLUMNS = ("device", "other", "scene", "cluster", "lag_s", "lag", "changed", "score_change")
 

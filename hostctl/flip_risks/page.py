@@ -74,7 +74,10 @@ def plot_roc(tested: Tested) -> Plot:
     axes.plot([0, 100], [0, 100], color=GREY, lw=0.8)
     _square(axes, "false alarms (% of what did not flip)", "found (% of what flipped)")
     told = ", ".join(f"{name} {areas[name]:.3f}" for name in SHOWN)
-    caption = "Further up and left is better. The numbers are areas; the thin line is chance."
+    caption = (
+        "Further up and left is better; the thin line is chance. The curves pool all fits, the areas (numbers) compare "
+        "within one fit."
+    )
     return Plot("ROC", caption, f"ROC areas: {told}.", svg_text(figure, "roc"))
 
 

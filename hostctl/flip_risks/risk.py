@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.flip_risk.baselines import WORDS, baselines
 from analysis.flip_risk.logistic import Logistic
 from analysis.flip_risk.rows import pair_rows, picture_rows
-from analysis.flip_risk.study import RISK, Tested, final_fit, hold_out
+from analysis.flip_risk.study import FITTED, RISK, Tested, final_fit, hold_out
 from analysis.store import Run
 from analysis.tables import to_json
 from device_agents.errors import BadInput
@@ -82,7 +82,7 @@ def measure_flip_risk(
         "words": {RISK: "fitted on the other devices", **WORDS},
         "devices": to_json(tested.devices),
         "reliability": to_json(tested.reliability),
-        "weights": dict(zip(FEATURES, map(float, fitted.weights), strict=True)),
+        "weights": dict(zip(FITTED, map(float, fitted.weights), strict=True)),
         "file": str(file),
     }
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -118,7 +118,7 @@ def _file(result: dict[str, Any], fitted: Logistic) -> FlipRisk:
     return FlipRisk(
         model=result["model"],
         perturbations=tuple(result["perturbations"]),
-        features=tuple(FEATURES),
+        features=FITTED,
         centre=tuple(map(float, fitted.centre)),
         spread=tuple(map(float, fitted.spread)),
         weights=tuple(map(float, fitted.weights)),

@@ -42,14 +42,15 @@ def headline(result: Mapping[str, Any]) -> str:
 
 def remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know: rows and flips, calibration, what is virtual, and what was left out."""
-    brier, skill = result["brier"], result["skill"]
+    brier, skill, better = result["brier"], result["skill"], result["brier_better"]
     in_turn = len(result["held_out"]) > 1
     held = "each device in turn" if in_turn else ", ".join(result["held_out"][0])
     told = [
         f"{result['pictures']} photographs of {result['clusters']} objects, held out: {held}; of {result['rows']} "
         f"comparisons with another device {result['flips']} flip ({percent(result['rate'])}). Fits see neither the "
         "held-out device nor the object asked about.",
-        f"Brier score {brier['flip risk']:.4f} (the margin alone, fitted likewise: {brier['margin alone']:.4f}); skill "
+        f"Brier score {brier['flip risk']:.4f} (the margin alone, fitted likewise: {brier['margin alone']:.4f}, "
+        f"better by {better['value']:.4f} [{better['low']:.4f}, {better['high']:.4f}]); skill "
         f"against the mean rate {skill['flip risk']:.2f} ({skill['margin alone']:.2f}); risk and rate are "
         f"{100 * result['calibration_error']:.1f} points apart on average.",
     ]

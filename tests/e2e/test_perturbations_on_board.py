@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,7 +77,7 @@ def test_a_perturbation_on_the_board_equals_the_hosts(tmp_path: Path, scenes: Pa
     model = write_means(tmp_path / "means.onnx")
     card = tiny_sidecar(input_height=SIZE, input_width=SIZE, resizer="pillow-bilinear")
     model.with_name(f"{model.name}.json").write_text(json.dumps(sidecar_values(card)))
-    asked = {"scenes": scenes, "out": tmp_path / "run", "model": str(model), "workers": 1}
+    asked: dict[str, Any] = {"scenes": scenes, "out": tmp_path / "run", "model": str(model), "workers": 1}
     vary = [f"perturbation={','.join(PERTURBATIONS)}"]
     here = commands.predict(**asked, vary=vary)
     there = commands.predict(**asked, vary=vary, lab=tmp_path / "lab.toml", on="board")

@@ -56,7 +56,7 @@ def test_devices_are_held_against_the_limit_apart(tmp_path):
 
 
 def test_predictions_that_nothing_perturbed_are_of_other_work(tmp_path):
-    """A session's board predicts by its own agent what the suite predicts here: the same picture, unperturbed, twice."""
+    """A board predicts by its own agent what a suite predicts here: the same picture, unperturbed, twice."""
     told = {n: ["cat", "dog", "dog", "dog"] for n in range(80)}
     folder = draw_run(tmp_path / "run", {"board": told}, environments=({"machine": "board"}, *SHIFTED))
     (gate,) = check_run(folder, LIMITS)["gates"]
