@@ -22,5 +22,7 @@ runtimes    NETWORKS, RUNTIMES: model file -> network, classifier; runtimes_grap
 runtime_libraries  which runtimes and delegates this machine has
 noise       NOISES: (RGB, rng) -> RGB
 tasks/      TASKS: raw model outputs -> an answer
+flip_risk   the risk that another device answers otherwise, from one picture
+perturbations/  what is done to a picture on purpose
 predict     the loop: pictures x environments; one failure never stops the rest
 """

@@ -10,8 +10,11 @@ determinism     The determinism floor: the same input tensor again, in the same 
 gage            Gage R&R: how much of the spread of a measured score comes from the scenes, the devices, and mere
                 repetition
 gage_intervals  Intervals for variance components and their ratios when the devices are few
+gage_planning   How wide the interval of a gage study's %GRR is likely to be with other numbers of scenes, devices
+                and repeats
 kappa           Agreement beyond chance: Cohen's kappa, Fleiss' kappa and Gwet's AC1, with intervals by subjects or by
                 clusters
+lags            Repeat shots by the time between them
 placing         Whose is the spread of a score: the devices', their places on the mount, or the order of the blocks
 reml            Variance components of a crossed study with gaps, by restricted maximum likelihood (REML)
 """

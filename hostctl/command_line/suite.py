@@ -26,6 +26,9 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--decoder", default="pillow", help="the picture decoder (default: %(default)s)")
     parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
+    parser.add_argument(
+        "--baseline", default="", metavar="MODEL", help="what other models are told relative to (default: the first)"
+    )
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
 
 
@@ -57,6 +60,7 @@ def _run(options: argparse.Namespace) -> int:
             families=options.families,
             decoder=options.decoder,
             level=options.level,
+            baseline=options.baseline,
             workers=options.workers,
             progress=progress,
         )

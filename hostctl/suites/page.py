@@ -13,7 +13,7 @@ from analysis.run_folder.files import make_folder, write_whole
 from hostctl.pictures.noise_page import csv_text, data_uri, fill_page
 from hostctl.printing import percent
 from hostctl.suites.running import Measured
-from hostctl.suites.text import accuracies, asked, headline, remarks, side_by_side
+from hostctl.suites.text import accuracies, asked, headline, relative_table, remarks, side_by_side
 
 MARKS = ((BLUE, "o"), (ORANGE, "X"), (GREEN, "s"), (GREY, "v"))
 FEWEST_STEPS = 3  # of a curve: two points are in the table already
@@ -35,6 +35,7 @@ def write_page(found: Measured, folder: Path) -> dict[str, str]:
         asked=asked(result),
         result=result,
         tables=tables,
+        relative={device: rows for device in result["devices"] if (rows := relative_table(result, device))},
         accuracies=accuracies(result),
         notes=remarks(result),
         plots=dict(_plots(found.curves, result)),

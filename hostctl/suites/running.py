@@ -48,6 +48,7 @@ def measure_suite(
     families: Sequence[str] = (),
     decoder: str = "pillow",
     level: float = 0.95,
+    baseline: str = "",
     workers: int = 1,
     progress: Progress = silent,
 ) -> Measured:
@@ -55,7 +56,8 @@ def measure_suite(
 
     scenes: a folder or CSV, predicted into ``out`` (by default runs/suite-SCENES; ``most``: so many of the pictures,
     chosen by their hashes). run: a run instead, whose photographs are predicted in place, each device apart. families:
-    of the suite's, all where none are named. What is there already is not predicted again. Raises BadInput for unknown
+    of the suite's, all where none are named. baseline: the model that others are also told relative to (default: the
+    first). What is there already is not predicted again. Raises BadInput for unknown
     names, models that the suite does not fit, and where both or none of scenes and run are given.
     """
     from stability_train.zoo import resolve_model
@@ -75,7 +77,7 @@ def measure_suite(
             predict_run(opened, path, card, work, workers=workers, progress=said)
         table = suite_table(opened, suite, bases)
         folder = opened.folder
-    return measured(table, suite, level=level, run=folder)
+    return measured(table, suite, level=level, run=folder, baseline=baseline)
 
 
 def suite_table(run: Run, suite: Suite, bases: Sequence[Environment]) -> pd.DataFrame:
@@ -88,8 +90,8 @@ def suite_table(run: Run, suite: Suite, bases: Sequence[Environment]) -> pd.Data
     return table.iloc[table["environment"].map(order).argsort(kind="stable")].reset_index(drop=True)
 
 
-def measured(table: pd.DataFrame, suite: Suite, *, run: Path, level: float = 0.95) -> Measured:
-    """Give the numbers and curves of a suite's predictions, each device's pictures apart."""
+def measured(table: pd.DataFrame, suite: Suite, *, run: Path, level: float = 0.95, baseline: str = "") -> Measured:
+    """Give the numbers and curves of a suite's predictions, each device's pictures apart; baseline as measure_suite."""
     import pandas as pd
 
     from analysis.repeatability.curves import curves
@@ -104,11 +106,14 @@ def measured(table: pd.DataFrame, suite: Suite, *, run: Path, level: float = 0.9
         for make in (suite_numbers, curves)
     ]
     numbers, steps = (found.reset_index(drop=True) for found in of_all)
+    models = [str(model) for model in dict.fromkeys(numbers["model"])]
+    if not baseline and len(models) > 1:
+        baseline = models[0]
     result = {
         "suite": suite.name,
         "about": suite.about,
         "run": str(run),
-        "models": [str(model) for model in dict.fromkeys(numbers["model"])],
+        "models": models,
         "devices": list(devices),
         "pictures": int(table["picture"].nunique()),
         "clusters": int(table["cluster"].nunique()),
@@ -116,6 +121,10 @@ def measured(table: pd.DataFrame, suite: Suite, *, run: Path, level: float = 0.9
         "level": level,
         "accuracy": [{"device": name, **row} for name, part in devices.items() for row in _accuracy(part, level)],
         "rows": numbers.to_dict("records"),
+        "baseline": baseline,
+        "relative": [
+            {"device": name, **row} for name, part in devices.items() for row in _relative(part, suite, baseline, level)
+        ],
         "predictions": len(table),
         "failed": len(failed),
         "failures": [
@@ -123,6 +132,16 @@ def measured(table: pd.DataFrame, suite: Suite, *, run: Path, level: float = 0.9
         ],
     }
     return Measured(result, numbers, steps)
+
+
+def _relative(table: pd.DataFrame, suite: Suite, baseline: str, level: float) -> list[dict[str, Any]]:
+    """Every other model's numbers relative to the baseline's on a device's pictures; [] without a baseline."""
+    from analysis.repeatability.relative import relative_numbers
+
+    if not baseline:
+        return []
+    found = relative_numbers(table, suite, baseline=baseline, level=level)
+    return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
 
 
 def _opened(scenes: Path | None, run: Path | None, out: Path | None, most: int | None) -> Run:

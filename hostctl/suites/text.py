@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from analysis.repeatability.relative import MEANS, RATIOS
 from analysis.repeatability.suites import SUITES
 from hostctl.printing import percent, table_text
 
@@ -27,6 +28,8 @@ def suite_text(result: Mapping[str, Any]) -> str:
         of_device = [row for row in result["rows"] if row["device"] == device]
         lines += [f"device {device}"] if device else []
         lines += [table_text(side_by_side(of_device, result["models"])), ""]
+        if others := relative_table(result, device):
+            lines += [f"relative to {result['baseline']} on the same pictures", table_text(others), ""]
     lines += [f"accuracy as it is  {line}" for line in accuracies(result)]
     lines += remarks(result)
     if result["failed"]:
@@ -74,12 +77,18 @@ def side_by_side(rows: Iterable[Row], models: Sequence[str]) -> list[dict[str, s
     return list(found.values())
 
 
+def relative_table(result: Mapping[str, Any], device: str) -> list[dict[str, str]]:
+    """Give the models' numbers relative to the baseline's, side by side; [] where there is none."""
+    others = [model for model in result["models"] if model != result["baseline"]]
+    return side_by_side((row for row in result["relative"] if row["device"] == device), others)
+
+
 def shown(row: Row) -> str:
-    """Write a value with its interval: a percentage, a distance, or 100 times a share of AlexNet's."""
+    """Write a value with its interval: a percentage, a distance, a ratio, or 100 times a share of AlexNet's."""
     value, ends = row["value"], (row["low"], row["high"])
     if value != value:
         return "-"
-    if row["measure"] in DISTANCES:
+    if row["measure"] in (*DISTANCES, *RATIOS.values(), *MEANS.values()):
         return f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
     if row["measure"] in SHARES_OF_ALEXNET:
         return f"{100 * value:.1f} [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]"

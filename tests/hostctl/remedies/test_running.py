@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -118,5 +119,5 @@ def test_a_headline_names_only_what_is_beyond_chance() -> None:
 
 def test_the_command_has_help() -> None:
     assert [one.name for one in command.COMMANDS] == ["remedies"]
-    with pytest.raises(BadInput, match="expected whole numbers"):
+    with pytest.raises(argparse.ArgumentTypeError, match="expected whole numbers"):
         command._whole_numbers("2,x")

@@ -82,9 +82,7 @@ def test_one_device_is_still_read_and_told_what_lacks(tmp_path):
 
 
 def test_runs_without_repeats_or_predictions(tmp_path):
-    with pytest.raises(
-        BadInput, match="two shots or more of a scene by the same device, got one each: set"
-    ):
+    with pytest.raises(BadInput, match="two shots or more of a scene by the same device, got one each: set"):
         measure_repeats(predicted(tmp_path / "once", objects=2))
     with pytest.raises(BadInput, match="expected predictions, got none; `instability predict RUN"):
         measure_repeats(shot_run(tmp_path / "bare", objects=2))

@@ -17,6 +17,7 @@ def measured(family, steps):
     result = {
         **{"suite": "corruptions", "about": "<i>about", "models": ["<b>a", "b"], "devices": [""], "level": 0.95},
         **{"pictures": 4, "clusters": 4, "families": {family: ["fog-1"]}, "rows": rows, "predictions": 8},
+        **{"baseline": "<b>a", "relative": [{**rows[0], "model": "b", "measure": "relative-ce"}]},
         "accuracy": [{"device": "", "model": "b", "value": 0.7, "low": 0.5, "high": 0.8}],
         **{"failed": 1, "failures": ["p<q>: failed"], "run": "r"},
     }

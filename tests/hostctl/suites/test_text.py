@@ -28,6 +28,11 @@ RESULT = {
     "clusters": 8,
     "level": 0.95,
     "rows": ROWS,
+    "baseline": "a",
+    "relative": [
+        {"device": "", "baseline": "a", **row("b", "fog", "relative-ce", 0.5)},
+        {"device": "", "baseline": "a", **row("b", "fog", "error-difference", -0.25)},
+    ],
     "accuracy": [{"device": "", "model": "a", "value": 0.7, "low": 0.5, "high": 0.8}],
     "predictions": 90,
     "failed": 0,
@@ -86,3 +91,13 @@ def test_a_device_has_its_own_table():
 def test_suites_are_listed():
     assert [one["suite"] for one in suites()] == list(SUITES)
     assert {one["suite"]: one["perturbations"] for one in suites()}["corruptions"] == 76
+
+
+def test_other_models_are_told_relative_to_the_baseline():
+    told = suite_text(RESULT).splitlines()
+    at = told.index("relative to a on the same pictures")
+    assert told[at + 1].split() == ["family", "measure", "b"]
+    assert told[at + 2].split("  ")[-1].strip() == "0.50 [0.49, 0.52]"
+    assert told[at + 3].split("  ")[-1].strip() == "-25.0 % [-26.0, -23.0]"
+    alone = suite_text({**RESULT, "models": ["a"], "baseline": "", "relative": []})
+    assert "relative to" not in alone
