@@ -103,12 +103,13 @@ def overview(found: Collected, counted: Sequence[Measure], *, rng: np.random.Gen
         row |= {"accuracy_low": 1 - row[f"{CLEAN_ERROR}_high"], "accuracy_high": 1 - row[f"{CLEAN_ERROR}_low"]}
         row |= {"training_s": found.training_s[place].mean(), "inference_ms": 1000 * found.inference_s[place]}
         rows.append(row)
-    for name, measure in (("relative_ce", CORRUPTION_ERROR), ("relative_flips", FLIPS)):
-        for one in counted:
-            if one.name == measure:
-                _add_ratios(rows, name, one, found.remedies, drawn)
-                if measure == CORRUPTION_ERROR:
-                    _add_unlike(rows, one, found)
+    for one in counted:
+        every = [range(len(one.groups))] * len(rows)
+        if one.name == CORRUPTION_ERROR:
+            _add_ratios(rows, "relative_ce", one, every, drawn)
+            _add_ratios(rows, "unlike_ce", one, _unlike(one, found), drawn)
+        if one.name == FLIPS:
+            _add_ratios(rows, "relative_flips", one, every, drawn)
     return pd.DataFrame(rows)
 
 
@@ -190,24 +191,27 @@ def _over(counts: Array, base: Array) -> Floats:
     return np.asarray(np.divide(counts, base, out=empty, where=base > 0), np.float64)
 
 
-def _add_ratios(rows: list[dict[str, Any]], name: str, one: Measure, remedies: Sequence[str], drawn: Floats) -> None:
-    sums = one.counts.sum(1)
-    base = list(remedies).index(STANDARD)
-    again = np.einsum("dp,rpg->rdg", drawn, one.counts.astype(np.float64))
+def _add_ratios(
+    rows: list[dict[str, Any]], name: str, one: Measure, kept: Sequence[Sequence[int]], drawn: Floats
+) -> None:
+    """Add a ratio to plain fine-tuning, with its interval, of the groups kept of each row's remedy."""
+    base = next(place for place, row in enumerate(rows) if row["remedy"] == STANDARD)
+    counts = one.counts.astype(np.float64)
     for place, row in enumerate(rows):
-        row[name] = float(relative(sums[place], sums[base]))
-        if place == base:
-            continue
-        ends = np.nanquantile(relative(again[place], again[base]), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        row |= {f"{name}_low": float(ends[0]), f"{name}_high": float(ends[1])}
+        here, there = counts[place][:, kept[place]], counts[base][:, kept[place]]
+        row[name] = float(relative(here.sum(0), there.sum(0)))
+        if place != base and not np.isnan(row[name]):
+            again = relative(drawn @ here, drawn @ there)
+            ends = np.nanquantile(again, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+            row |= {f"{name}_low": float(ends[0]), f"{name}_high": float(ends[1])}
+        else:
+            row |= {f"{name}_low": float("nan"), f"{name}_high": float("nan")}
 
 
-def _add_unlike(rows: list[dict[str, Any]], one: Measure, found: Collected) -> None:
-    sums, base = one.counts.sum(1), found.remedies.index(STANDARD)
-    for place, row in enumerate(rows):
-        seen = seen_by(REMEDIES[str(row["remedy"])], found.conditions)
-        kept = [number for number, group in enumerate(one.groups) if f"{CORRUPTIONS}: {group}" not in seen]
-        row["unlike_ce"] = float(relative(sums[place, kept], sums[base, kept]))
+def _unlike(one: Measure, found: Collected) -> list[list[int]]:
+    """Of each remedy, the corruptions that are not like what it trains with."""
+    seen = [seen_by(REMEDIES[name], found.conditions) for name in found.remedies]
+    return [[place for place, group in enumerate(one.groups) if f"{CORRUPTIONS}: {group}" not in like] for like in seen]
 
 
 def _instability(name: str, conditions: Sequence[Condition], right: Array, families: Sequence[str]) -> Measure:

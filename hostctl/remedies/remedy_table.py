@@ -109,7 +109,7 @@ def _overview_columns(counted: Sequence[Measure]) -> tuple[Column, ...]:
         chosen += [
             _rate(CORRUPTION_ERROR, "corruption error (%)", aside=True),
             _rate("relative_ce", "relative corruption error (%)"),
-            Column("unlike_ce", "of those unlike its training (%)", "percent"),
+            _rate("unlike_ce", "of those unlike its training (%)"),
         ]
     if FLIPS in there:
         chosen += [_rate(FLIPS, "flip rate (%)", aside=True), _rate("relative_flips", "relative flip rate (%)")]

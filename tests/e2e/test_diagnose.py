@@ -1,6 +1,9 @@
 """A rack over the real protocols, one of whose agents does something else than it claims: diagnose names it, blind."""
 
 import json
+import os
+import secrets
+import shutil
 import zipfile
 
 import pytest
@@ -67,26 +70,36 @@ def main(monkeypatch):
     return cli.main
 
 
+@pytest.fixture(scope="module")
+def shot(tmp_path_factory):
+    """The lab with its photographs; a run of it goes on with the predictions."""
+    folder = tmp_path_factory.mktemp("shot")
+    (folder / "lab.toml").write_text(LAB)
+    commands.run(folder / "lab.toml", scenes=packaged(folder, 12), out=folder / "run", model=None)
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("hidden", FAULTS)
-def test_faults_put_into_agents_are_named_and_nobody_else_is_accused(tmp_path, monkeypatch, capsys, main, hidden):
+def test_faults_put_into_agents_are_named_and_nobody_else_is_accused(shot, tmp_path, monkeypatch, capsys, main, hidden):
     faults = FAULTS[hidden]
     build = hostctl.agent.build_agent_zip
 
-    def altered(path):
-        usual = build(path.with_name("usual.zip"))
-        with zipfile.ZipFile(usual) as source, zipfile.ZipFile(path, "w") as target:
-            for name in source.namelist():
+    def altered(path):  # as the real one, which devices build at the same moment: same bytes, put in place whole
+        usual, part = build(path.with_name("usual.zip")), path.with_name(f"{secrets.token_hex(4)}.part")
+        with zipfile.ZipFile(usual) as source, zipfile.ZipFile(part, "w") as target:
+            for one in source.infolist():
                 first = "".join(
                     ALTERED.format(machine=machine, module=module, family=family, claimed=claimed, real=real)
                     for machine, (_, module, family, claimed, real) in faults.items()
                 )
-                target.writestr(name, first.encode() * (name == "__main__.py") + source.read(name))
+                target.writestr(one, first.encode() * (one.filename == "__main__.py") + source.read(one))
+        os.replace(part, path)
         return path
 
     monkeypatch.setattr(hostctl.agent, "build_agent_zip", altered)
-    (tmp_path / "lab.toml").write_text(LAB)
-    done = commands.run(tmp_path / "lab.toml", scenes=packaged(tmp_path, 12), out=tmp_path / "run")
+    shutil.copytree(shot / "run", tmp_path / "run")
+    done = commands.run(shot / "lab.toml", scenes=shot / "scenes.csv", out=tmp_path / "run")
     assert done["photographs_missing"] == 0
     code = main(["diagnose", str(tmp_path / "run"), "--json", "--quiet"])
     found = json.loads(capsys.readouterr().out)

@@ -117,7 +117,7 @@ def test_worker_processes_and_a_cluster_give_the_same_table(tmp_path, model):
         work(run, model, some, workers=2)
         pd.testing.assert_frame_equal(everything(run), expected)
     cluster = LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, local_directory=str(tmp_path / "dask")
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", local_directory=str(tmp_path / "dask")
     )
     with make_run(tmp_path / "cluster") as run, cluster:
         work(run, model, some, cluster=cluster.scheduler_address)

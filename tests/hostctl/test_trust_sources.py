@@ -1,6 +1,7 @@
 """The sources themselves, read: no command line is pasted together, nothing of a stranger's is run or unescaped."""
 
 import ast
+import functools
 import itertools
 import re
 from pathlib import Path
@@ -9,8 +10,6 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("device_agents", "capture", "analysis", "stability_train", "hostctl")
-SOURCES = sorted(path for name in PACKAGES for path in (ROOT / name).rglob("*.py") if "node_modules" not in path.parts)
-TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in SOURCES}
 # Programs that run a line of text; what they may be given here is one of our own constants.
 SHELLS = {"sh", "bash", "zsh", "/bin/sh", "/bin/bash", "cmd", "cmd.exe", "powershell", "/system/bin/sh"}
 CONSTANT_LINES = {"hostctl/adb.py": {"GUARDED"}}
@@ -28,6 +27,15 @@ SCRIPTS = sorted(
 )
 
 
+@functools.cache
+def trees():
+    """Every module of the kit, parsed, by its path."""
+    sources = sorted(
+        path for name in PACKAGES for path in (ROOT / name).rglob("*.py") if "node_modules" not in path.parts
+    )
+    return {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8")) for path in sources}
+
+
 def calls(tree):
     return [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
@@ -40,13 +48,13 @@ def name_of(call):
 
 
 def test_there_is_something_to_read():
-    assert len(TREES) > 250
+    assert len(trees()) > 250
     assert len(SCRIPTS) > 10
 
 
 def test_no_command_goes_through_a_shell_of_this_machine():
     found = []
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for call in calls(tree):
             shell = [word for word in call.keywords if word.arg == "shell"]
             if shell and not (isinstance(shell[0].value, ast.Constant) and shell[0].value.value is False):
@@ -59,7 +67,7 @@ def test_no_command_goes_through_a_shell_of_this_machine():
 def test_a_shell_is_given_only_our_own_constant_lines():
     """In any list such as ["sh", "-c", LINE, ...] the line is a constant, and what belongs to it comes as words."""
     found = []
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for node in ast.walk(tree):
             words = (
                 node.elts
@@ -82,7 +90,7 @@ def test_words_become_a_line_only_by_quoting():
     """Where a transport must send one string, shlex makes it: no f-string, + or % beside a word of a command."""
     found = []
     for path in ("hostctl/adb.py", "hostctl/ssh.py", "hostctl/transports/adb_shell.py"):
-        for node in ast.walk(TREES[path]):
+        for node in ast.walk(trees()[path]):
             if isinstance(node, ast.Assign) and any(_line(target) for target in node.targets):
                 text = ast.unparse(node.value)
                 if "command" in text and "shlex." not in text:
@@ -92,7 +100,7 @@ def test_words_become_a_line_only_by_quoting():
 
 def test_arrays_are_read_without_pickles():
     """numpy.load refuses pickles unless told otherwise; the old PyTorch format's reader lets a pickle name nothing."""
-    for path, tree in TREES.items():
+    for path, tree in trees().items():
         for call in calls(tree):
             if name_of(call) == ("np", "load"):
                 told = {word.arg: ast.unparse(word.value) for word in call.keywords}
@@ -107,7 +115,7 @@ def test_archives_are_never_unpacked_by_the_names_in_them():
     wanted = {"extractall", "unpack_archive"}
     assert [
         f"{path}:{call.lineno}"
-        for path, tree in TREES.items()
+        for path, tree in trees().items()
         for call in calls(tree)
         if name_of(call)[1] in wanted and not any(word.arg == "filter" for word in call.keywords)
     ] == []
