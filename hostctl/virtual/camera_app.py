@@ -107,8 +107,10 @@ class CameraApp:
             return
         data = data[: len(data) * 3 // 5] if "truncated" in kinds else data
         data = b"this is not a picture\n" * 100 if "not-an-image" in kinds else data
-        for name in [base + suffix, *[f"{base}_BURST001{suffix}"] * ("two-files" in kinds)]:
-            await _write(phone, name, data)
+        if "two-files" in kinds:
+            await _write_together(phone, (base + suffix, f"{base}_BURST001{suffix}"), data)
+        else:
+            await _write(phone, base + suffix, data)
 
     async def _later(self, seconds: float, write: Coroutine[None, None, None]) -> None:
         """Write after some time, while the camera goes on."""
@@ -150,16 +152,29 @@ async def _write(phone: PhoneState, path: str, data: bytes) -> None:
     if phone.profile.writing == "whole":
         phone.files.write(path, data)
         return
-    pending = phone.profile.writing == "pending"
-    folder, name = posixpath.split(path)
-    place = posixpath.join(folder, f".pending-{int(phone.clock()) + PENDING_FOR_S}-{name}") if pending else path
-    phone.files.write(place, b"")
+    if phone.profile.writing == "pending":
+        await _write_together(phone, (path,), data)
+    else:
+        await _write_slowly(phone, path, data)
+
+
+async def _write_together(phone: PhoneState, paths: Sequence[str], data: bytes) -> None:
+    """Write files under pending names, and give them their own at one moment: nobody can see one without the others."""
+    pending = []
+    for path in paths:
+        folder, name = posixpath.split(path)
+        pending.append(posixpath.join(folder, f".pending-{int(phone.clock()) + PENDING_FOR_S}-{name}"))
+        await _write_slowly(phone, pending[-1], data)
+    for place, path in zip(pending, paths, strict=True):
+        phone.files.move(place, path)
+
+
+async def _write_slowly(phone: PhoneState, path: str, data: bytes) -> None:
+    phone.files.write(path, b"")
     size = -(-len(data) // PIECES) or 1
     for start in range(0, len(data), size):
         await asyncio.sleep(phone.profile.write_s / PIECES)
-        phone.files.write(place, data[start : start + size], append=True)
-    if pending:
-        phone.files.move(place, path)
+        phone.files.write(path, data[start : start + size], append=True)
 
 
 def _kinds(faults: Faults, shot: int) -> set[str]:
