@@ -56,7 +56,7 @@ def ratio_interval(
 
     tops, bottoms: for each family (pictures,), the same pictures throughout. The ratio is linearised (Taylor), each
     cluster's share is one observation, and the quantile is Student's t. NaN without pictures or where a bottom's mean
-    is 0; low and high are NaN for one cluster.
+    is 0; low and high are NaN for one cluster, and for a model that never flips, of which the spread says nothing.
     """
     from scipy.stats import t as student
 
@@ -70,7 +70,7 @@ def ratio_interval(
         [(top - r * bottom) / mean for top, bottom, r, mean in zip(tops, bottoms, ratios, means, strict=True)], axis=0
     )
     value = float(np.mean(ratios))
-    if groups < 2:
+    if groups < 2 or value == 0:
         return value, float("nan"), float("nan")
     sums = np.bincount(codes, weights=shares)
     error = float(np.sqrt(np.square(sums).sum() * groups / (groups - 1))) / count

@@ -89,6 +89,8 @@ def shown(row: Row) -> str:
     if value != value:
         return "-"
     if row["measure"] in (*DISTANCES, *RATIOS.values(), *MEANS.values()):
+        if ends[0] != ends[0]:
+            return f"{value:.2f}"
         return f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
     if row["measure"] in SHARES_OF_ALEXNET:
         return f"{100 * value:.1f} [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]"

@@ -73,3 +73,9 @@ def test_one_cluster_has_no_interval():
     value, low, high = ratio_interval([np.array([1.0, 0.0])], [np.array([1.0, 1.0])], np.array(["c", "c"]))
     assert value == 0.5
     assert np.isnan([low, high]).all()
+
+
+def test_a_model_that_never_flips_has_no_interval():
+    value, low, high = ratio_interval([np.zeros(4)], [np.array([1.0, 0.0, 1.0, 0.0])], np.arange(4))
+    assert value == 0
+    assert np.isnan([low, high]).all()

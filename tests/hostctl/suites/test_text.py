@@ -99,5 +99,7 @@ def test_other_models_are_told_relative_to_the_baseline():
     assert told[at + 1].split() == ["family", "measure", "b"]
     assert told[at + 2].split("  ")[-1].strip() == "0.50 [0.49, 0.52]"
     assert told[at + 3].split("  ")[-1].strip() == "-25.0 % [-26.0, -23.0]"
+    unknown = {**row("b", "fog", "flip-rate", 0.0), "low": float("nan"), "high": float("nan")}
+    assert shown(unknown) == "0.00"
     alone = suite_text({**RESULT, "models": ["a"], "baseline": "", "relative": []})
     assert "relative to" not in alone
