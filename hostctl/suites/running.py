@@ -20,6 +20,7 @@ from hostctl.pictures.file_runs import run_of_files
 from hostctl.pictures.prepared import as_prepared
 from hostctl.printing import Progress, silent
 from hostctl.suites.asked import check_models, environments, pick_suite
+from hostctl.suites.frozen import MANIFEST, FrozenSet, check_same
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +58,7 @@ def measure_suite(
     scenes: a folder or CSV, predicted into ``out`` (by default runs/suite-SCENES; ``most``: so many of the pictures,
     chosen by their hashes). run: a run instead, whose photographs are predicted in place, each device apart. families:
     of the suite's, all where none are named. baseline: the model that others are also told relative to (default: the
-    first). What is there already is not predicted again. Raises BadInput for unknown
+    first). A frozen set (hostctl.suites.frozen) is checked first, and named in the result. What is there already is not predicted again. Raises BadInput for unknown
     names, models that the suite does not fit, and where both or none of scenes and run are given.
     """
     from stability_train.zoo import resolve_model
@@ -69,7 +70,8 @@ def measure_suite(
         raise BadInput("--run: its photographs are predicted in that run; expected no --out and no --limit with it")
     known = [resolve_model(model, progress=partial(progress, "model", 0, 0)) for model in models]
     check_models(suite, known)
-    with _opened(scenes, run, out, most) as opened:
+    frozen = _frozen(scenes, progress)
+    with _opened(frozen.scenes if frozen else scenes, run, out, most) as opened:
         bases = [_base(opened, path, card, decoder) for path, card in known]
         for (path, card), base in zip(known, bases, strict=True):
             said = partial(progress, f"predictions of {card.name}" if len(known) > 1 else "predictions")
@@ -77,7 +79,9 @@ def measure_suite(
             predict_run(opened, path, card, work, workers=workers, progress=said)
         table = suite_table(opened, suite, bases)
         folder = opened.folder
-    return measured(table, suite, level=level, run=folder, baseline=baseline)
+    found = measured(table, suite, level=level, run=folder, baseline=baseline)
+    found.result.update(_of_frozen(frozen, suite))
+    return found
 
 
 def suite_table(run: Run, suite: Suite, bases: Sequence[Environment]) -> pd.DataFrame:
@@ -142,6 +146,24 @@ def _relative(table: pd.DataFrame, suite: Suite, baseline: str, level: float) ->
         return []
     found = relative_numbers(table, suite, baseline=baseline, level=level)
     return [{str(name): value for name, value in row.items()} for row in found.to_dict("records")]
+
+
+def _frozen(scenes: Path | None, progress: Progress) -> FrozenSet | None:
+    """Check a frozen set, where the scenes are one: a score of other pixels would not compare."""
+    folder = scenes if scenes is None or scenes.is_dir() else scenes.parent
+    if folder is None or not (folder / MANIFEST).is_file():
+        return None
+    return check_same(folder, progress=partial(progress, "frozen set"))
+
+
+def _of_frozen(frozen: FrozenSet | None, suite: Suite) -> dict[str, Any]:
+    """Name the frozen set ("" for none), and the suite's perturbations that it does not fix."""
+    if frozen is None:
+        return {"frozen": "", "not_frozen": []}
+    return {
+        "frozen": frozen.sha256,
+        "not_frozen": [name for name in suite.perturbations if name not in frozen.perturbations],
+    }
 
 
 def _opened(scenes: Path | None, run: Path | None, out: Path | None, most: int | None) -> Run:

@@ -110,6 +110,10 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
     told = [f"[low, high]: intervals of {100 * result['level']:.0f} % over objects (clusters), not over predictions"]
     if missing := max((row["missing"] for row in result["rows"]), default=0):
         told.append(f"up to {missing} pictures a family lack an answer (too small, or failed) and are left out of it")
+    if result.get("frozen"):
+        told.append(f"the frozen set {result['frozen'][:12]}, checked: comparable with every score on it")
+    if extra := result.get("not_frozen"):
+        told.append(f"{len(extra)} perturbations are not fixed by that set, such as {extra[0]}")
     if any(row["measure"] in SHARES_OF_ALEXNET for row in result["rows"]):
         told.append("ce, mce: 100 is AlexNet's error on ImageNet-C, of other pictures than these")
     return told

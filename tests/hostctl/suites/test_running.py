@@ -20,7 +20,9 @@ from device_agents.perturbations.families import generator
 from device_agents.perturbations.known import PERTURBATIONS
 from device_agents.records import Picture, Scene, Step
 from device_agents.resize import RESIZERS
+from hostctl.suites.frozen import freeze
 from hostctl.suites.running import measure_suite
+from hostctl.suites.text import remarks
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
 PICTURES = 10
@@ -204,3 +206,19 @@ def test_nothing_that_can_be_predicted(tmp_path, scenes):
         picture.write_bytes(b"no picture")
     with pytest.raises(BadInput, match="expected answers, got none: "):
         measure_suite("shift", [write_model(tmp_path)], scenes=scenes, out=tmp_path / "run")
+
+
+def test_a_frozen_set_is_checked_before_a_model_is_scored_on_it(tmp_path, scenes):
+    model, suite = write_model(tmp_path), "natural"
+    frozen = freeze(scenes, out=tmp_path / "set", perturbations=["hue--10", "hue--5", "hue-5", "hue-10", "gain-80"])
+    asked = {"scenes": frozen.scenes, "out": tmp_path / "run"}
+    found = measure_suite(suite, [model], families=["hue", "gain"], **asked).result
+    assert found["frozen"] == frozen.sha256
+    assert found["not_frozen"] == ["gain-90", "gain-110", "gain-125"]
+    assert any(frozen.sha256[:12] in line for line in remarks(found))
+    assert any("3 perturbations are not fixed by that set, such as gain-90" in line for line in remarks(found))
+    assert measure_suite(suite, [model], families=["hue"], scenes=scenes, out=tmp_path / "own").result["frozen"] == ""
+    picture = next(one for one in sorted((tmp_path / "set" / "pictures").rglob("*")) if one.is_file())
+    Image.new("RGB", (40, 48)).save(picture, "PNG")
+    with pytest.raises(BadInput, match="no longer the set that was frozen; a score would not compare"):
+        measure_suite(suite, [model], families=["hue"], **asked)
