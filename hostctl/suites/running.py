@@ -58,8 +58,9 @@ def measure_suite(
     scenes: a folder or CSV, predicted into ``out`` (by default runs/suite-SCENES; ``most``: so many of the pictures,
     chosen by their hashes). run: a run instead, whose photographs are predicted in place, each device apart. families:
     of the suite's, all where none are named. baseline: the model that others are also told relative to (default: the
-    first). A frozen set (hostctl.suites.frozen) is checked first, and named in the result. What is there already is not predicted again. Raises BadInput for unknown
-    names, models that the suite does not fit, and where both or none of scenes and run are given.
+    first). A frozen set (hostctl.suites.frozen) is checked first, and named in the result. What is there already is not
+    predicted again. Raises BadInput for unknown names, models that the suite does not fit, and where both or none of
+    scenes and run are given.
     """
     from stability_train.zoo import resolve_model
 
