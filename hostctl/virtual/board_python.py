@@ -136,8 +136,8 @@ class BoardPython:
             limit=LINE_BYTES,
         )
         said: list[bytes] = []
+        listening = asyncio.ensure_future(_all_of(child.stderr))
         try:
-            listening = asyncio.ensure_future(_all_of(child.stderr))
             assert child.stdout is not None
             while line := await child.stdout.readline():
                 if set(faults) & set(SPOILED):
@@ -148,8 +148,7 @@ class BoardPython:
             await child.wait()
         finally:
             if child.returncode is None:
-                child.kill()
-                await child.communicate()
+                await _killed(child, listening)
         code = child.returncode or 0
         return spoil(Output(b"".join(said), self._spoken(stderr), code if code >= 0 else 128 - code), faults)
 
@@ -192,6 +191,21 @@ class BoardPython:
         finally:
             self._answering.discard(task)
             writer.close()
+
+
+async def _killed(child: asyncio.subprocess.Process, listening: asyncio.Future[bytes]) -> None:
+    """Kill a child and wait until it is gone, also if this is cancelled again meanwhile: a killed child ends at once."""
+    child.kill()
+    listening.cancel()  # only one may read
+    cancelled = None
+    while child.returncode is None:
+        try:
+            await asyncio.wait([listening])
+            await child.communicate()
+        except asyncio.CancelledError as problem:
+            cancelled = problem
+    if cancelled is not None:
+        raise cancelled
 
 
 async def _all_of(stream: asyncio.StreamReader | None) -> bytes:

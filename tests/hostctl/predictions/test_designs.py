@@ -152,7 +152,9 @@ def test_chains_are_varied_by_their_names_joined():
     assert designs.parse_vary([f"perturbation={','.join(names)}"]) == {"perturbation": dict.fromkeys(names, True)}
     assert designs.parse_vary(["post=offset-1+round-up"]) == {"post": {"offset-1+round-up": True}}
     for word in ("perturbation=rotate-5+gaine-90", "perturbation=gaine-90"):
-        with pytest.raises(BadInput, match=r"unknown perturbation 'gaine-90'; did you mean 'gain-90'\? known: blur-"):
+        with pytest.raises(
+            BadInput, match=r"unknown perturbation 'gaine-90'; did you mean 'gain-90'\? known: .*, gain-\.\., "
+        ):
             designs.parse_vary([word])
     with pytest.raises(BadInput, match="unknown post 'offset-7'"):
         designs.parse_vary(["post=offset-1+offset-7"])
