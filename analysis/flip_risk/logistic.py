@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 RIDGES = (0.1, 1.0, 10.0, 100.0)
 FOLDS, INNER_FOLDS = 5, 5
 MOST_STEPS, CLOSE = 50, 1e-9
+SHORTEST, ROUNDING = 2.0**-20, 1e-12  # of a step, of a loss
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,13 @@ def fit(features: Array, events: NDArray[np.bool_], *, ridge: float) -> Logistic
     beta[0] = np.log(share / (1 - share))
     for _ in range(MOST_STEPS):
         step = _newton_step(design, events, beta, penalty)
-        beta = beta - step
+        beta = beta - _bearable(step, design, events, beta, penalty) * step
         if float(np.abs(step).max()) < CLOSE:
             return Logistic(centre, spread, beta[1:], float(beta[0]), ridge)
-    raise BadInput(f"the fit did not settle in {MOST_STEPS} steps; expected a ridge above 0, got {ridge:g}")
+    raise BadInput(
+        f"the fit of {len(features)} rows with {int(events.sum())} flips did not settle in {MOST_STEPS} steps, "
+        f"ridge {ridge:g}; expected more pictures"
+    )
 
 
 def fit_chosen(features: Array, events: NDArray[np.bool_], clusters: ArrayLike) -> Logistic:
@@ -97,8 +101,20 @@ def _newton_step(design: Array, events: NDArray[np.bool_], beta: Array, penalty:
     risk = _sigmoid(design @ beta)
     gradient = design.T @ (risk - events) + penalty * beta
     hessian = (design * (risk * (1 - risk))[:, None]).T @ design + np.diag(penalty)
-    step = np.linalg.solve(hessian + 1e-9 * np.eye(len(beta)), gradient)
-    return np.asarray(step / max(1.0, float(np.abs(step).max()) / 2))  # far from the answer a whole step may overshoot
+    return np.asarray(np.linalg.solve(hessian + 1e-9 * np.eye(len(beta)), gradient))
+
+
+def _bearable(step: Array, design: Array, events: NDArray[np.bool_], beta: Array, penalty: Array) -> float:
+    """The largest of 1, 1/2, 1/4, ... of a step that does not make the loss greater: a whole one may overshoot."""
+    size, loss = 1.0, _loss(design, events, beta, penalty)
+    while size > SHORTEST and _loss(design, events, beta - size * step, penalty) > loss * (1 + ROUNDING):
+        size /= 2
+    return size
+
+
+def _loss(design: Array, events: NDArray[np.bool_], beta: Array, penalty: Array) -> float:
+    predictor = design @ beta
+    return float((np.logaddexp(0, predictor) - events * predictor).sum() + (penalty * beta**2).sum() / 2)
 
 
 def _cross_loss(features: Array, events: NDArray[np.bool_], folds: NDArray[np.int64], ridge: float) -> float:

@@ -65,3 +65,21 @@ def test_nobody_is_told_of_itself(rows):
     again = cross_risks(features, flipped, clusters, fit_on=~test, test=test)
     assert again[0] == risks[0]  # neither its own outcome nor its cluster's others reach it
     assert (again[test] != risks[test]).any()
+
+
+def test_few_and_far_features_settle_where_scipys_minimiser_does():
+    """Whole steps of Newton's method go to and fro between far values here."""
+    rng = np.random.default_rng(2)
+    for _ in range(60):
+        features = rng.standard_t(1.2, (40, 6)) * [1, 10, 1, 100, 1, 1]
+        events = rng.random(40) < 0.08 + 0.8 * (features[:, 0] > 3)
+        if events.any() and not events.all():
+            found = fit(features, events, ridge=0.1)
+            scaled = (features - found.centre) / found.spread
+
+            def loss(beta, scaled=scaled, events=events):
+                line = beta[0] + scaled @ beta[1:]
+                return np.sum(np.logaddexp(0, line) - events * line) + 0.05 * np.sum(beta[1:] ** 2)
+
+            best = minimize(loss, np.zeros(7), method="BFGS", options={"gtol": 1e-6, "maxiter": 2000})
+            assert loss(np.array([found.intercept, *found.weights])) <= best.fun + 1e-6
