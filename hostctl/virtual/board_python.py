@@ -194,7 +194,7 @@ class BoardPython:
 
 
 async def _killed(child: asyncio.subprocess.Process, listening: asyncio.Future[bytes]) -> None:
-    """Kill a child and wait until it is gone, also if this is cancelled again meanwhile: a killed child ends at once."""
+    """Kill a child and wait until it is gone, also if this is cancelled again meanwhile: it ends at once."""
     child.kill()
     listening.cancel()  # only one may read
     cancelled = None
