@@ -39,8 +39,8 @@ def chain(names: str) -> List[Perturbation]:
 
 
 def check_perturbation(names: str, *, task: str) -> None:
-    """Raise BadInput where a chain is unknown, or moves the view of a task whose answers have places."""
-    if task != "classification" and any(one.of == VIEWED for one in chain(names)):
+    """Raise BadInput where a chain is unknown, or moves what a picture shows and the task's answers have places."""
+    if task != "classification" and any(one.of == VIEWED or one.moves for one in chain(names)):
         raise BadInput(
             f"perturbation '{names}' moves what the model sees: expected a classifier, got a model for {task}"
         )

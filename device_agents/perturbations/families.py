@@ -16,11 +16,13 @@ class Perturbation(NamedTuple):
     ``apply``, of "resized": (RGB, rng) -> RGB, uint8 (h, w, 3) of the same size: the model's input before scaling.
     Of "viewed": (RGB, resizer, height, width, rng) -> RGB (height, width, 3); it takes the place of the fit, and may
     only be the first of a chain. ``stream`` names the random numbers: perturbations of one stream begin with the same.
+    ``moves``: what the picture shows is elsewhere afterwards, so that boxes and masks would not fit it.
     """
 
     apply: Callable[..., Any]
     stream: str
     of: str = RESIZED
+    moves: bool = False
 
 
 def generator(file_sha256: str, stream: str) -> np.random.Generator:

@@ -98,10 +98,18 @@ def _levels(values: Floats) -> RGB:
 
 
 def _named(
-    family: str, change: Callable[..., RGB], argument: str, numbers: Iterable[int], unit: float = 1
+    family: str,
+    change: Callable[..., RGB],
+    argument: str,
+    numbers: Iterable[int],
+    *,
+    unit: float = 1,
+    moves: bool = False,
 ) -> Dict[str, Perturbation]:
     """Name a change by its number: "rotate--5" turns by -5 degrees; one stream a family."""
-    return {f"{family}-{n}": Perturbation(partial(change, **{argument: n * unit}), family) for n in numbers}
+    return {
+        f"{family}-{n}": Perturbation(partial(change, **{argument: n * unit}), family, moves=moves) for n in numbers
+    }
 
 
 def _both(most: int) -> Iterable[int]:
@@ -113,16 +121,16 @@ def _percent(least: int, most: int) -> Iterable[int]:
 
 
 NATURAL: Dict[str, Perturbation] = {
-    **_named("blur", blur, "sigma", range(1, 51), 0.1),
+    **_named("blur", blur, "sigma", range(1, 51), unit=0.1),
     **_named("camera-noise", camera_noise, "levels", range(1, 65)),
     **_named("contrast-by", contrast, "percent", _percent(50, 150)),
     **_named("dead-pixels", dead_pixels, "per_10000", range(1, 101)),
     **_named("gain", gain, "percent", _percent(50, 200)),
     **_named("hue", hue, "degrees", _both(45)),
-    **_named("off-centre", off_centre, "percent", range(1, 31)),
+    **_named("off-centre", off_centre, "percent", range(1, 31), moves=True),
     **_named("offset", offset, "levels", _both(64)),
-    **_named("rotate", rotate, "degrees", _both(30)),
+    **_named("rotate", rotate, "degrees", _both(30), moves=True),
     **_named("saturation", saturation, "percent", _percent(0, 200)),
-    **_named("translate", translate, "pixels", _both(32)),
-    **_named("zoom", zoom, "percent", _percent(80, 125)),
+    **_named("translate", translate, "pixels", _both(32), moves=True),
+    **_named("zoom", zoom, "percent", _percent(80, 125), moves=True),
 }

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from device_agents.errors import BadInput
 from hostctl.printing import Progress, silent
+from hostctl.trainings.mix import write_study
 
 if TYPE_CHECKING:
-    from analysis.papers.printed_table import PrintedTable
     from stability_train.photos import Photo
     from stability_train.remedies.bench import Bench
     from stability_train.remedies.conditions import Condition
@@ -78,7 +78,8 @@ def compare(
     _do("trainings", work, _trainings(work, names), workers=workers, progress=progress)
     _do("conditions", work, _questions(work, names), workers=workers, progress=progress)
     found = studies.collect(asked, photos, out, remedies=names)
-    return _written(out, remedy_table(asked, found, rng=np.random.default_rng(SEED)), source)
+    table = remedy_table(asked, found, rng=np.random.default_rng(SEED))
+    return write_study(out, table, source, json_name=f"{table.name}-table.json")
 
 
 def remedies_text(result: Mapping[str, Any]) -> str:
@@ -149,42 +150,3 @@ def _bench(work: Work) -> Bench:
     from stability_train.remedies.bench import Bench
 
     return Bench(work.study, work.photos, work.folder, cache=work.cache)
-
-
-def _is_virtual(source: Path) -> bool:
-    from analysis.store import Run
-    from hostctl.runs.reporting import is_virtual
-
-    if not (source / "ledger.sqlite").is_file():
-        return False
-    with Run.open(source, write=False) as run:
-        return is_virtual(run)
-
-
-def _written(out: Path, table: PrintedTable, source: Path) -> dict[str, Any]:
-    """Write page, CSV, Markdown and JSON into the study's folder."""
-    import json
-
-    from analysis.papers.table_page import write_table
-    from analysis.run_folder.files import write_whole
-    from analysis.tables import to_json
-    from hostctl.trainings.mix import markdown
-
-    virtual = _is_virtual(source)
-    page, numbers = write_table(out, table, provenance={"pictures": str(source), "study": str(out)}, virtual=virtual)
-    parts = {
-        part.name: {
-            **{"title": part.title, "note": part.note, "rows": to_json(part.frame)},
-            "headings": [column.heading for column in part.columns],
-            "shown": part.cells(),
-            "aside": [column.heading for column in part.columns if column.aside],
-        }
-        for part in table.parts
-    }
-    told = {"table": table.name, "title": table.title, "headline": table.headline, "parts": parts, "virtual": virtual}
-    told |= {"notes": list(table.notes), "reasons": list(table.reasons), "source": list(table.source)}
-    text, held = out / f"{table.name}.md", out / f"{table.name}-table.json"
-    told |= {"page": str(page), "csv": str(numbers), "markdown": str(text), "json": str(held)}
-    write_whole(text, markdown(table).encode())
-    write_whole(held, (json.dumps(told, indent=2, default=str) + "\n").encode())
-    return told

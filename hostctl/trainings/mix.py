@@ -97,7 +97,7 @@ def mix(
     clusters = [photo.cluster for photo in photos]
     how = _how(study)
     table = mix_table(right, clusters, rows=study.rows, variants=chosen, family=family, trained=how)
-    return _written(out, table, source, virtual=_is_virtual(source))
+    return write_study(out, table, source)
 
 
 def distinct_variants(family: str) -> tuple[str, ...]:
@@ -169,13 +169,18 @@ def _is_virtual(source: Path) -> bool:
         return is_virtual(run)
 
 
-def _written(out: Path, table: PrintedTable, source: Path, *, virtual: bool) -> dict[str, Any]:
-    """Write page, CSV, Markdown and JSON into the study's folder."""
+def write_study(out: Path, table: PrintedTable, source: Path, *, json_name: str = "") -> dict[str, Any]:
+    """Write a table's page, CSV, Markdown and JSON into a study's folder; gives what the JSON holds, with their paths.
+
+    source: the pictures, a run's folder among them, whose devices may be virtual. json_name: of the JSON file (default:
+    the table's name), where that is taken.
+    """
     import json
 
     from analysis.papers.table_page import write_table
     from analysis.tables import to_json
 
+    virtual = _is_virtual(source)
     page, numbers = write_table(out, table, provenance={"pictures": str(source), "study": str(out)}, virtual=virtual)
     parts = {
         part.name: {
@@ -190,7 +195,7 @@ def _written(out: Path, table: PrintedTable, source: Path, *, virtual: bool) -> 
     }
     told = {"table": table.name, "title": table.title, "headline": table.headline, "parts": parts, "virtual": virtual}
     told |= {"notes": list(table.notes), "reasons": list(table.reasons), "source": list(table.source)}
-    text, held = out / f"{table.name}.md", out / f"{table.name}.json"
+    text, held = out / f"{table.name}.md", out / (json_name or f"{table.name}.json")
     told |= {"page": str(page), "csv": str(numbers), "markdown": str(text), "json": str(held)}
     write_whole(text, markdown(table).encode())
     write_whole(held, (json.dumps(told, indent=2, default=str) + "\n").encode())

@@ -39,6 +39,7 @@ def known(monkeypatch):
         "double": Perturbation(double, "double"),
         "refuse": Perturbation(refuse, "refuse"),
         "cut": Perturbation(cut, "cut", VIEWED),
+        "turn": Perturbation(double, "turn", moves=True),
     }
     monkeypatch.setattr(chains, "PERTURBATIONS", table)
 
@@ -84,12 +85,15 @@ def test_chains_are_checked():
     assert [one.stream for one in chain("add-1+double")] == ["add", "double"]
     with pytest.raises(
         BadInput,
-        match=r"unknown perturbation 'add-3'; did you mean 'add-.'\? known: add-\.\., else, double, refuse, cut$",
+        match=r"unknown perturbation 'add-3'; did you mean 'add-.'\? known: add-\.\., else, double, refuse, cut, turn$",
     ):
         chain("add-3")
     with pytest.raises(BadInput, match=r"'cut' chooses what the model sees: expected it first, got 'double\+cut'"):
         chain("double+cut")
     check_perturbation("cut", task="classification")
     check_perturbation("double", task="detection")
+    check_perturbation("turn", task="classification")
+    with pytest.raises(BadInput, match="'double.turn' moves what the model sees: expected a classifier"):
+        check_perturbation("double+turn", task="segmentation")
     with pytest.raises(BadInput, match="expected a classifier, got a model for detection"):
         check_perturbation("cut", task="detection")

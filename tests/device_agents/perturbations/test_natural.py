@@ -107,3 +107,8 @@ def test_no_saturation_is_grey_and_contrast_keeps_the_mean():
     assert np.ptp(grey.astype(int), axis=2).max() == 0
     shown = picture().clip(60, 190)
     assert done("contrast-by-50", shown).mean(axis=(0, 1)) == pytest.approx(shown.mean(axis=(0, 1)), abs=0.5)
+
+
+def test_what_moves_the_picture_is_told_apart():
+    moving = {name.rstrip("0123456789").rstrip("-") for name, one in NATURAL.items() if one.moves}
+    assert moving == {"off-centre", "rotate", "translate", "zoom"}
