@@ -37,6 +37,8 @@ model.py           a base with a new head, and the one step that compares two vi
 checkpoint.py      a training in one file; watch.py what happens between its steps
 judging.py         a model's accuracy and its instability between clean and noisy views
 fine_tuned.py      a trained model exported and checked
+rotation_classifier.py  tells by how many quarters a picture was turned, from a model's own features; softmax_fit.py its
+                   linear head, with the ridge that folds choose
 
 kept_training.py   a whole training of kept features in one call; kept_heads.py heads of a frozen backbone on parts of
                    a plan; kept_answers.py what such heads answer

@@ -6,5 +6,6 @@ corruptions  CORRUPTIONS: ImageNet-C's, by severity; their noise, blur, weather 
 sequences    SEQUENCES: ImageNet-P's, frame by frame; sequences_moved holds those that move the picture
 shifts       SHIFTS: the one-pixel protocols and shift consistency; inpaint fills what is around
 natural      NATURAL: a production line's light, colour and noise; moved holds the geometry
+turned       TURNED: by whole quarters
 chains       names joined by "+": checked, and done to one picture with shared work
 """

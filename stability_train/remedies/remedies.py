@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from device_agents.decode import RGB
 from device_agents.noise import augmix, gaussian, patch_gaussian
+from device_agents.perturbations.turned import four_turns
 from stability_train.remedies.augmentations import apr_sp, blend, cutout, paste, randaugment
 from stability_train.remedies.random_network import deepaugment_like
 
@@ -81,7 +82,7 @@ def draw_smoothed(one: Example, other: Example, rng: np.random.Generator, *, smo
 
 def draw_turned(one: Example, other: Example, rng: np.random.Generator) -> Drawn:
     """Give the picture turned by 0, 1, 2 and 3 quarters; pictures that are not square are refused by np.stack."""
-    return tuple(np.ascontiguousarray(np.rot90(one.picture, turns)) for turns in range(4)), one.target
+    return four_turns(one.picture), one.target
 
 
 def _mixed(one: Example, other: Example, share: float) -> Target:

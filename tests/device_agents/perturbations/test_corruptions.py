@@ -15,6 +15,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from device_agents.errors import BadInput
+from device_agents.perturbations.chains import check_perturbation
 from device_agents.perturbations.corruptions import CORRUPTIONS
 from device_agents.perturbations.corruptions_filters import levels, plasma
 from device_agents.perturbations.families import generator
@@ -123,3 +125,11 @@ def test_two_files_have_different_noise():
     assert not np.array_equal(
         one.apply(picture, generator("ab", one.stream)), one.apply(picture, generator("cd", one.stream))
     )
+
+
+def test_only_the_elastic_transform_moves_what_is_shown():
+    assert {name for name, one in CORRUPTIONS.items() if one.moves} == {f"elastic-transform-{n}" for n in range(1, 6)}
+    for name in ("elastic-transform-1", "elastic-transform-5+stored-jpeg-85"):
+        check_perturbation(name, task="classification")
+        with pytest.raises(BadInput, match="moves what the model sees: expected a classifier, got a model for detec"):
+            check_perturbation(name, task="detection")
