@@ -21,6 +21,7 @@ detection/, segmentation/, language/   what belongs to boxes, masks and texts, S
 differential/   frameworks, levels and devices compared
 repeatability/  shifts, corruptions and sequences: suites, and how often answers to the same picture change
 flip_risk/      which pictures will flip on another device, without labels
+ood/            how unknown a picture looks to a model, and how well that tells unknown from known
 decoding/       who decodes alike, and what causes what flips
 papers/         the papers' tables: what they print, and the same from a run
 """

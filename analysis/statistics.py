@@ -93,11 +93,11 @@ def cluster_totals(values: ArrayLike, clusters: ArrayLike | None) -> Totals:
 
 def clopper_pearson(events: float, trials: float, *, level: float = 0.95) -> tuple[float, float]:
     """Give the exact binomial interval (Clopper and Pearson 1934) as beta quantiles; fractional counts are allowed."""
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     tail = (1 - level) / 2
-    low = 0.0 if events <= 0 else float(beta.ppf(tail, events, trials - events + 1))
-    high = 1.0 if events >= trials else float(beta.ppf(1 - tail, events + 1, trials - events))
+    low = 0.0 if events <= 0 else float(betaincinv(events, trials - events + 1, tail))
+    high = 1.0 if events >= trials else float(betaincinv(events + 1, trials - events, 1 - tail))
     return low, high
 
 
@@ -110,7 +110,7 @@ def effective_size(totals: Totals, *, level: float = 0.95) -> float:
     squared sizes over n) with the weight of one informative cluster; without any event it is that value. And no sample
     is worth less than its clusters: n* is at least n over that value (for clusters of one size, G).
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtrit
 
     sums, sizes = totals.sums, totals.sizes
     items, groups, rate = float(sizes.sum()), len(sizes), totals.rate
@@ -122,7 +122,7 @@ def effective_size(totals: Totals, *, level: float = 0.95) -> float:
     informative = min(int((sums > 0).sum()), int((sums < sizes).sum()))
     design_effect = (informative * measured + alike) / (informative + 1)
     quantile = (1 + level) / 2
-    few = float(student.ppf(quantile, items - 1) / student.ppf(quantile, groups - 1)) ** 2
+    few = float(stdtrit(items - 1, quantile) / stdtrit(groups - 1, quantile)) ** 2
     return max(items / design_effect * few, items / alike)
 
 
@@ -136,7 +136,7 @@ def difference_interval(
     any event still gets an honest width; then Student's t. values: (items,), each 0..1, at least one item each.
     Raises BadInput where there is none.
     """
-    from scipy.stats import t as student
+    from scipy.special import stdtrit
 
     _check_level(level)
     both = np.concatenate([np.asarray(clusters_a, dtype=object), np.asarray(clusters_b, dtype=object)])
@@ -145,7 +145,7 @@ def difference_interval(
     shares = _shares(values_a, codes[: len(np.asarray(clusters_a))], groups)
     shares = shares - _shares(values_b, codes[len(np.asarray(clusters_a)) :], groups)
     with_two = np.concatenate([shares, [0.5, -0.5]])
-    reach = float(student.ppf((1 + level) / 2, len(with_two) - 1) * with_two.std(ddof=1) / np.sqrt(len(with_two)))
+    reach = float(stdtrit(len(with_two) - 1, (1 + level) / 2) * with_two.std(ddof=1) / np.sqrt(len(with_two)))
     centre = float(with_two.mean())
     return Interval(max(-1.0, centre - reach), min(1.0, centre + reach), level, "paired-clusters", groups)
 

@@ -27,6 +27,7 @@ from analysis.instability import (
 )
 from analysis.statistics import rate_interval
 from device_agents.errors import BadInput
+from device_agents.records import is_labelled
 
 NEEDED = (*ITEM, "device", "picture", "label_1", "score_1", "labels", "ambiguous")
 
@@ -241,6 +242,8 @@ def _summary(table: pd.DataFrame, environment: str, frames: dict[str, pd.DataFra
     }
     if OBJECT in table.columns:
         summary["unit"] = "object"
+    elif unlabelled := int(table.loc[~table["labels"].map(is_labelled), "scene"].nunique()):
+        summary["unlabelled"] = unlabelled
     told: dict[str, Any] = to_json(summary)
     return told
 

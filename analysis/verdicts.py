@@ -5,6 +5,9 @@ ambiguous  none is accepted, and at least one of the n is neither right nor clea
 wrong      none of the n labels is accepted or ambiguous
 missing    there is no prediction: it failed, or it has no label; never counted as wrong
 
+Where nobody knows the right answer (the only accepted label is records.UNLABELLED) every answer is ambiguous: nothing
+is right or wrong there, and whatever needs no truth still counts it.
+
 The rule is the paper's (sections 2.2 and 3.2: several labels may be right, an answer must be *clearly* incorrect).
 With growing n a verdict only moves from wrong to ambiguous to right.
 """
@@ -20,6 +23,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from device_agents.errors import BadInput
+from device_agents.records import is_labelled
 
 VERDICTS = ("right", "wrong", "ambiguous", "missing")
 
@@ -64,10 +68,7 @@ def first_verdicts(
     codes = labels[:, None]
     if "" in names:
         codes = np.where(codes == names.index(""), -1, codes)
-    right, unclear = (
-        _members(codes, known, which=number[which], sets=sets) for number, sets in map(_distinct, (accepted, ambiguous))
-    )
-    judged: NDArray[np.int8] = _verdict_codes(right, unclear, (codes[:, 0] < 0) | failed)[0]
+    judged: NDArray[np.int8] = _judge_codes(codes, known, accepted, ambiguous, failed, which)[0]
     return judged
 
 
@@ -108,11 +109,26 @@ def _judge(
     rows = len(top)
     codes, known = _label_codes(top)
     labels = _checked(accepted, rows, "accepted labels"), _checked(ambiguous, rows, "ambiguous labels")
-    right, unclear = (_members(codes, known, which=which, sets=sets) for which, sets in map(_distinct, labels))
-    missing = codes[:, 0] < 0
+    marks = np.zeros(rows, dtype=bool)
     if failed is not None:
-        missing = missing | np.asarray(_checked(failed, rows, "failure marks"), dtype=bool)
-    return _verdict_codes(right, unclear, missing)
+        marks = np.asarray(_checked(failed, rows, "failure marks"), dtype=bool)
+    return _judge_codes(codes, known, *labels, marks, np.arange(rows))
+
+
+def _judge_codes(
+    codes: NDArray[Any],
+    known: dict[str, int],
+    accepted: Sequence[Any],
+    ambiguous: Sequence[Any],
+    failed: NDArray[np.bool_],
+    which: NDArray[Any],
+) -> NDArray[np.int8]:
+    """Judge numbered labels (rows, ranks) by the sets at the places which: places in VERDICTS, (ranks, rows)."""
+    (number, sets), (other, unclear) = _distinct(accepted), _distinct(ambiguous)
+    told = np.array([is_labelled(one) for one in sets], dtype=bool)[number[which]]
+    right = _members(codes, known, which=number[which], sets=sets) & told
+    neither = _members(codes, known, which=other[which], sets=unclear) | ~told
+    return _verdict_codes(right, neither, (codes[:, 0] < 0) | failed)
 
 
 def _verdict_codes(

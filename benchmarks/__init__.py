@@ -10,7 +10,7 @@ task_grid      grids of detection and segmentation against the work that none ca
 detection_precision  mAP of many environments against pycocotools called for each
 isp            the kit's own ISP against LibRaw's AHD, 12 megapixels
 corruptions    the corruptions against the reference package's and glass blur against its loop, 224 x 224; memory
-suites         the shift and corruption suites against the work that none can avoid
+suites         the shift, corruption and sequence suites against the work that none can avoid
 memory         peak memory of a grid over 200 and over 2,000 files
 analysis       loading 20 million predictions and computing their instability with its interval
 sealed_faults  racks with hidden faults, told blind by `diagnose` (make sealed; not part of make bench)

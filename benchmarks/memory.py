@@ -21,7 +21,8 @@ from PIL import Image
 
 from analysis.store import Run
 from capture.scenes import read_scenes
-from device_agents.predict import default_environment, hash_file
+from device_agents.hashing import hash_file
+from device_agents.predict import default_environment
 from device_agents.records import Scene
 from hostctl.grid import Assignment, predict_run
 from hostctl.pictures.file_runs import add_files

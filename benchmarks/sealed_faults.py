@@ -25,7 +25,8 @@ from typing import Any
 from benchmarks.sealed_pictures import Pool, drawn_pool, photographs_pool
 from benchmarks.sealed_racks import Found, Job, Rack, Unit, draw_racks, draw_stock, used_units, work, write_run
 from benchmarks.sealed_software import Fault, faults_by_stage, other_weights
-from device_agents.predict import default_environment, hash_file
+from device_agents.hashing import hash_file
+from device_agents.predict import default_environment
 from device_agents.records import Environment
 from hostctl.causes.diagnosing import Kept, diagnose
 from hostctl.causes.remade import Models

@@ -1,10 +1,11 @@
-"""The shift and corruption suites over photographs, against the work that none can avoid.
+"""The shift, corruption and sequence suites over photographs, against the work that none can avoid.
 
 Unavoidable is the loading of the model and, for each photograph, one reading, one decoding, one resizing, each step of
-each perturbation once, and each distinct tensor scaled and inferred once, in a bare loop without fingerprints, records
-or a run. Both are timed in this process by the processor's clock, in turns, so that others who work on the machine
-disturb both alike. Memory is the peak of what Python and numpy hold while one photograph goes through a suite, against
-the same with a tenth of its perturbations.
+each perturbation once and from its beginning, and each distinct tensor scaled and inferred once, in a bare loop without
+fingerprints, records or a run; what frames and severities share, only the suite does once. Both are timed in this
+process by the processor's clock, in turns, so that others who work on the machine disturb both alike. Memory is the
+peak of what Python and numpy hold while one photograph goes through a suite, against the same with a tenth of its
+perturbations.
 """
 
 import hashlib
@@ -33,7 +34,7 @@ from hostctl.pictures.file_runs import add_files
 from hostctl.suites.asked import environments
 from stability_train.zoo import photographs, resolve_model
 
-ASKED = ("shift", "corruptions")
+ASKED = ("shift", "corruptions", "sequences")
 TURN, TURNS = 16, 2  # photographs that each side does before it is the other's turn
 
 

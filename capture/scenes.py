@@ -59,7 +59,7 @@ def read_scenes(
         rows, mistakes = _csv_rows(source)
     else:
         others = "a folder of scenes, COCO annotations (.json), a list of FILE CLASS (.txt)"
-        raise BadInput(f"expected {others} or {CSV_HELP}; there is no {source}")
+        raise BadInput(f"{source}: there is no such file or folder; expected {others} or {CSV_HELP}")
     mistakes += _repeated_names(rows)
     scenes = []
     for row in rows:

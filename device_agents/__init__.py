@@ -1,11 +1,13 @@
 """What runs on a device: the shared words (records) and deeds (decode, resize, predict), shipped whole as one zip.
 
-Needs only the standard library, numpy and Pillow at import; Python 3.9 syntax; imports no sibling package.
+Needs only the standard library, numpy and Pillow at import (to shoot, the library alone); Python 3.9
+syntax; imports no sibling package.
 
 __main__    the agent's commands: info, shoot, predict JOB; JSON lines out, one a result
 records     Scene, Step, Picture, Environment, Prediction: frozen dataclasses, to and from one JSON line
 errors      KitError and its few children; pick(table, name)
 machine     what machine this is, as read from it
+hashing     hash_file: the sha256 of a file's bytes
 camera      CAMERAS: one still by the platform's own program; shots looks at what that left
 board_environment  a board's Python, and a virtual environment made there; standard library alone
 page_names  what a browser has in the place of the usual decoder and runtimes

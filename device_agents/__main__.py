@@ -15,12 +15,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Iterator, List, Optional
 
+# A small board reads each module anew at every shot: what only the other commands need is imported by them.
 from device_agents.camera import CAMERAS
 from device_agents.errors import KitError, pick
-from device_agents.flip_risk import read_flip_risk, risk_lines
-from device_agents.machine import read_machine
-from device_agents.predict import hash_file, predict, read_job
-from device_agents.records import to_line
+from device_agents.hashing import hash_file
 from device_agents.shots import camera_settings
 
 
@@ -40,6 +38,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def info(options: argparse.Namespace) -> Iterator[str]:
     """Describe this machine in one line, the fields of machine.Machine."""
+    from device_agents.machine import read_machine
+    from device_agents.records import to_line
+
     yield to_line(read_machine())
 
 
@@ -59,8 +60,13 @@ def shoot(options: argparse.Namespace) -> Iterator[str]:
 
 def predict_job(options: argparse.Namespace) -> Iterator[str]:
     """Predict a job's pictures in its environments; one records.Prediction a line, with "flip_risk" if asked for."""
+    from device_agents.predict import predict, read_job
+    from device_agents.records import to_line
+
     job = read_job(Path(options.job))
     if options.flip_risk:
+        from device_agents.flip_risk import read_flip_risk, risk_lines
+
         yield from risk_lines(job, read_flip_risk(Path(options.flip_risk)))
         return
     for prediction in predict(job):

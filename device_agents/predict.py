@@ -13,6 +13,7 @@ from typing import Any, Callable, Dict, Hashable, Iterator, Optional, Tuple
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS
 from device_agents.errors import BadInput, MissingExtra, pick
+from device_agents.hashing import hash_file
 from device_agents.perturbations.chains import chain, check_perturbation
 from device_agents.preprocess import SCALINGS, Array, Prepared, Share, StageFailed, preprocess_stages
 from device_agents.records import Corners, Environment, Prediction, from_dict, to_values
@@ -125,18 +126,6 @@ def check_environment(environment: Environment) -> None:
     chain(environment.perturbation)
     if environment.threads < 1:
         raise BadInput(f"expected one thread or more, got {environment.threads}")
-
-
-def hash_file(path: Path) -> str:
-    """Give the sha256 of a file's bytes, in hexadecimal; raises BadInput where it cannot be read."""
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as file:
-            for block in iter(lambda: file.read(1 << 20), b""):
-                digest.update(block)
-    except OSError as problem:
-        raise BadInput(f"cannot read {path}: {problem}") from problem
-    return digest.hexdigest()
 
 
 def _hash_once(path: Path) -> str:

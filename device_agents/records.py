@@ -12,7 +12,7 @@ import functools
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any, Dict, Tuple, Type, TypeVar
+from typing import Any, Dict, Sequence, Tuple, Type, TypeVar
 
 from device_agents.errors import BadInput
 
@@ -20,6 +20,8 @@ SCHEMA_VERSION = 2  # 1: before tasks, with neither post, perturbation, truth no
 
 Corners = Tuple[Tuple[float, float], ...]
 Record = TypeVar("Record")
+
+UNLABELLED = "unlabelled"  # the only accepted label of a scene whose right answer nobody knows
 
 LATER = {"later": True}
 
@@ -29,12 +31,18 @@ def later(default: Any) -> Any:
     return field(default=default, metadata=LATER)
 
 
+def is_labelled(labels: Sequence[str]) -> bool:
+    """Whether a scene's accepted labels say what is right; its only label is UNLABELLED where nobody knows."""
+    return tuple(labels) != (UNLABELLED,)
+
+
 @dataclass(frozen=True)
 class Scene:
     """What is shown: a picture file with its accepted labels.
 
     ``labels`` are all right; ``ambiguous`` ones count as neither right nor wrong; any other answer is clearly wrong.
-    A label is a class's identifier in the model's label list (for ImageNet models the WordNet id, "n04557648").
+    A label is a class's identifier in the model's label list (for ImageNet models the WordNet id, "n04557648"); it is
+    UNLABELLED where nobody knows what is right.
     ``cluster`` is the physical object that several scenes share; ``category`` is the class used for per-class cuts.
     ``truth`` is the text form (tasks.answers) of its labelled objects or mask, "" where its labels say all.
     """

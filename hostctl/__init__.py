@@ -21,6 +21,7 @@ videos/        does an answer hold from frame to frame
 repeats/       repeat shots as metrology: by lag, R&R, and how many more are needed
 remedies/      ways to train and test for steadier answers, side by side under every noise
 flip_risks/    which pictures will flip elsewhere, without labels
+ood/           does a model wobble more on pictures that it does not know?
 mutants/       known small changes of a model, as a test of the measures and of bisection
 quality/       is the rack fit to measure, and did it stay so
 decodings/     the same pictures as JPEG and PNG on many executors

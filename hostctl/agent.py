@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import device_agents
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import CommandFailed, DeviceError
-from device_agents.predict import Job, hash_file, write_job
+from device_agents.hashing import hash_file
+from device_agents.predict import Job, write_job
 from device_agents.records import Prediction
 from device_agents.sidecar import read_labels
 from hostctl.agents.checks import MOST_FILES, checked_answer, checked_machine, checked_shot

@@ -6,12 +6,13 @@ Nothing heavy is imported before a command is known, so that help and tab comple
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from device_agents.errors import KitError
+from device_agents.errors import BadInput, KitError
 from hostctl.command_line import (
     batch,
     causes,
@@ -30,6 +31,7 @@ from hostctl.command_line import (
     mix,
     models,
     mutants,
+    ood,
     pictures,
     pool,
     rack,
@@ -44,6 +46,7 @@ from hostctl.command_line import (
 from hostctl.plain_words import plain
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells report it
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 CUT_OFF = 141  # 128 + SIGPIPE
 COMMANDS = (
     *rack.COMMANDS,
@@ -66,6 +69,7 @@ COMMANDS = (
     *video.COMMANDS,
     *repeats.COMMANDS,
     *flip_risk.COMMANDS,
+    *ood.COMMANDS,
     *diagnose.COMMANDS,
     *train.COMMANDS,
     *search.COMMANDS,
@@ -105,6 +109,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"instability: {plain(str(problem))}", file=sys.stderr)
         return problem.exit_code
+    except OSError as problem:
+        if options.verbose or problem.errno not in NOT_ALLOWED:
+            raise
+        where = f"{problem.filename}: {problem.strerror}"
+        print(f"instability: not allowed: {where}; choose another place or allow it", file=sys.stderr)
+        return BadInput.exit_code
     except KeyboardInterrupt:
         print("instability: stopped; run the same command again to go on where it stopped", file=sys.stderr)
         return INTERRUPTED

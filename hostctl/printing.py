@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
@@ -15,6 +17,8 @@ from hostctl.plain_words import plain
 
 Progress = Callable[[str, int, int, str], None]
 MOST_FAILURES = 5
+PIPED_WIDTH = 140  # of tables where no terminal says how wide it is
+GAP = 2  # between two columns
 QUIET_EVERY_S = 5.0  # without a terminal, a line of progress at most so often
 
 
@@ -89,8 +93,11 @@ def _left(first: tuple[float, int], now: float, done: int, total: int) -> str:
     return f", {(now - since) / (done - start) * (total - done):.0f} s left"
 
 
-def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Lay out rows as a table, columns in the order of the first row's keys; numbers to the right."""
+def table_text(rows: Sequence[Mapping[str, Any]], *, width: int | None = None) -> str:
+    """Lay out rows as a table, columns in the order of the first row's keys; numbers to the right.
+
+    width: in characters, by default the terminal's; where the cells need more they are folded.
+    """
     from rich.console import Console
     from rich.table import Table
 
@@ -103,9 +110,33 @@ def table_text(rows: Sequence[Mapping[str, Any]]) -> str:
     for row in rows:
         table.add_row(*[_cell(value) for value in row.values()])
     out = io.StringIO()
-    console = Console(file=out, width=None if sys.stdout.isatty() else 140, force_terminal=False)
+    console = Console(file=out, width=width or (None if sys.stdout.isatty() else PIPED_WIDTH), force_terminal=False)
     console.print(table, markup=False)
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def wide_table_text(rows: Sequence[Mapping[str, Any]], *, width: int | None = None) -> str:
+    """Lay out rows of many columns: as many tables below each other as the width wants, each with the first column.
+
+    Headings are broken into lines before any cell is. width as in table_text.
+    """
+    room = width or (shutil.get_terminal_size().columns if sys.stdout.isatty() else PIPED_WIDTH)
+    if not rows:
+        return table_text(rows)
+    headings = {key: str(key).replace("_", " ") for key in rows[0]}
+    widths = {
+        key: max(len(part) for part in (*heading.split(), *(_cell(row[key]) for row in rows)))
+        for key, heading in headings.items()
+    }
+    first, *others = widths
+    blocks: list[list[str]] = [[first]]
+    for key in others:
+        if len(blocks[-1]) > 1 and sum(widths[one] + GAP for one in blocks[-1]) + widths[key] > room:
+            blocks.append([first])
+        blocks[-1].append(key)
+    broken = {key: textwrap.fill(heading, widths[key]) for key, heading in headings.items()}
+    parts = [[{broken[key]: row[key] for key in block} for row in rows] for block in blocks]
+    return "\n\n".join(table_text(part, width=room) for part in parts)
 
 
 def _cell(value: Any) -> str:
@@ -143,7 +174,7 @@ def predict_text(result: Mapping[str, Any]) -> str:
     lines += [f"    {line}" for line in result["failures"][:5]]
     if result["not_made"]:
         lines += [f"  not made       {len(result['not_made'])}", *(f"    {line}" for line in result["not_made"][:5])]
-    return "\n".join(lines + _against_host(result))
+    return "\n".join([*lines, *_against_host(result), *(f"  note: {line}" for line in result.get("label_gaps", ()))])
 
 
 def _against_host(result: Mapping[str, Any]) -> list[str]:
@@ -184,7 +215,7 @@ def _grid_text(result: Mapping[str, Any]) -> str:
     lines += _against_host(result)
     if result["not_made"]:
         lines.append(f"  not made       {len(result['not_made'])} pictures, such as {result['not_made'][0]}")
-    return "\n".join(lines)
+    return "\n".join([*lines, *(f"  note: {line}" for line in result.get("label_gaps", ()))])
 
 
 def _compared_row(row: Mapping[str, Any], *, objects: bool = False) -> dict[str, str]:

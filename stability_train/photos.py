@@ -103,7 +103,7 @@ def classes_of(photos: Sequence[Photo], *, known: Collection[str] = ()) -> tuple
             f"expected at least two objects a class, got one of {', '.join(lonely)}: add some or leave it out"
         )
     if len(objects) < 2 and not known:
-        problems.append(f"expected at least two classes, got {', '.join(objects) or 'none'}")
+        problems.append(f"expected at least two classes, got {', '.join(f'only {name}' for name in objects) or 'none'}")
     if known and (strangers := sorted(set(objects) - set(known))):
         shown = ", ".join(strangers[:5]) + ", ..." * (len(strangers) > 5)
         problems.append(f"expected labels of the model's {len(known)}, got {shown}: choose head new, or other labels")

@@ -36,7 +36,11 @@ def fold_photos(photos: Sequence[Photo], *, folds: int, seed: int) -> list[tuple
     parts: list[set[str]] = [set() for _ in range(folds)]
     for number, (label, clusters) in enumerate(sorted(_clusters(photos).items())):
         if folds < 2 or len(clusters) < folds:
-            raise BadInput(f"class {label}: expected 2 to {len(clusters)} folds, one object each at least, got {folds}")
+            can = f"expected 2 to {len(clusters)} folds" if len(clusters) > 1 else "expected two objects or more"
+            raise BadInput(
+                f"class {label}: {can}, one object each at least, got {folds} folds and {len(clusters)} objects; give "
+                "more objects of the class or leave it out"
+            )
         order = np.random.default_rng([seed, number]).permutation(len(clusters))
         for place, which in enumerate(order):
             parts[(place + number) % folds].add(clusters[which])

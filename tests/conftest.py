@@ -13,7 +13,8 @@ import pytest
 # Hundreds of tests start the kit's programs: none of them has to compile it again, whatever this machine's default is.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # threads of several workers would wait for each other
+# Threads of several workers would wait for each other; OpenCV's do so at work.
+for _library in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OPENCV_FOR_THREADS_NUM"):
     os.environ.setdefault(_library, "1")
 # glibc gives each larger array back to the system when it is freed, and the next one is cleared page by page again: a
 # tenth of the time of tests on photographs. Only in this process: what the tests start is as its users have it.

@@ -43,6 +43,9 @@ def scaled_first(scores: tuple[float, ...], *, classes: int, temperature: float 
     """The first score at a temperature: exp(z1 / T) / sum of exp(z / T), z the logarithms of all classes' scores."""
     known = np.maximum(np.array(scores, dtype=np.float64), FLOOR)
     others = classes - len(known)
-    rest = min(max(1 - float(np.sum(scores)), FLOOR) / others, float(known.min()))
     logs = np.log(known) / temperature
-    return float(np.exp(logs[0]) / (np.exp(logs).sum() + others * np.exp(np.log(rest) / temperature)))
+    whole = float(np.exp(logs).sum())
+    if others:
+        rest = min(max(1 - float(np.sum(scores)), FLOOR) / others, float(known.min()))
+        whole += others * float(np.exp(np.log(rest) / temperature))
+    return float(np.exp(logs[0])) / whole

@@ -20,14 +20,16 @@ from device_agents.errors import BadInput
 
 Array = NDArray[np.float64]
 SAMPLES = 2000
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
 class Area:
-    """An area under a curve, 0..1, or a difference of two, -1..1, with its interval."""
+    """An area under a curve, 0..1, or a difference of two, -1..1, with its interval; p of a difference of 0, or NaN."""
 
     value: float
     interval: Interval
+    p: float = float("nan")
 
 
 def roc(risks: ArrayLike, flips: ArrayLike) -> pd.DataFrame:
@@ -56,15 +58,19 @@ def roc_area(
     strata: (rows,) names: only rows of one stratum are compared, as of risks that several fits gave, and the areas are
     weighted by their numbers of comparisons. The interval is symmetrical on the logit scale, by Student's t with the
     clusters that hold an event or, if fewer, those that hold a non-event, less one. A perfect area has a lower limit of
-    (1 - level) / 2 to the power of one over that number. Raises BadInput for lengths that differ, or where nothing or
-    everything flipped.
+    (1 - level) / 2 to the power of one over that number, and where all risks are equal (0.5) either end is as far from
+    that as a perfect area's limit from 1, halved: what is seen has no error, what would be seen has. Raises BadInput
+    for lengths that differ, or where nothing or everything flipped.
     """
     risk, flip = _checked(risks, flips)
     value, shares, informative = _shares(risk, flip, clusters, strata)
     low, high = value, value
     error = _error(shares)
     tail = (1 - level) / 2
-    if 0 < value < 1:
+    if error <= ROUNDING and 0 < value < 1:
+        unseen = float(1 - tail ** (1 / informative)) / 2
+        low, high = max(0.0, value - unseen), min(1.0, value + unseen)
+    elif 0 < value < 1:
         reach = _quantile(informative, level) * error / (value * (1 - value))
         middle = np.log(value / (1 - value))
         low, high = (float(1 / (1 + np.exp(-(middle + sign * reach)))) for sign in (-1, 1))
@@ -84,14 +90,28 @@ def area_difference(
     strata: ArrayLike | None = None,
     level: float = 0.95,
 ) -> Area:
-    """Give the ROC area of risks less that of others on the same rows: paired, by clusters, Student's t."""
+    """Give the ROC area of risks less that of others on the same rows: paired, by clusters, Student's t, two-sided p.
+
+    Where the difference shows no error at all (both perfect, or one of them without any order) the ends are those of
+    the two areas' own intervals put together, and p is that of a sign test whose every informative cluster agrees. Two
+    scores of the same order have no difference that other rows could show.
+    """
+    from scipy.stats import rankdata
+
     risk, flip = _checked(risks, flips)
     other, _ = _checked(others, flips)
     (first, shares, informative), (second, less, _) = (_shares(one, flip, clusters, strata) for one in (risk, other))
-    reach = _quantile(informative, level) * _error(shares - less)
-    value = first - second
-    ends = max(-1.0, value - reach), min(1.0, value + reach)
-    return Area(value, Interval(*ends, level, "clustered-delong, paired", len(shares)))
+    value, error = first - second, _error(shares - less)
+    if np.array_equal(rankdata(risk), rankdata(other)):
+        ends, p = (0.0, 0.0), 1.0
+    elif error > ROUNDING:
+        reach = _quantile(informative, level) * error
+        ends, p = (value - reach, value + reach), _p_value(value / error, informative)
+    else:
+        own, its = (roc_area(one, flip, clusters, strata=strata, level=level).interval for one in (risk, other))
+        ends, p = (own.low - its.high, own.high - its.low), 1.0 if value == 0 else float(2 * 0.5**informative)
+    interval = Interval(max(-1.0, ends[0]), min(1.0, ends[1]), level, "clustered-delong, paired", len(shares))
+    return Area(value, interval, p)
 
 
 def precision_area(
@@ -195,3 +215,9 @@ def _quantile(informative: int, level: float) -> float:
     from scipy.stats import t as student
 
     return float(student.ppf((1 + level) / 2, max(1, informative - 1)))
+
+
+def _p_value(ratio: float, informative: int) -> float:
+    from scipy.stats import t as student
+
+    return float(2 * student.sf(abs(ratio), max(1, informative - 1)))

@@ -29,7 +29,7 @@ def picture_rows(table: pd.DataFrame, perturbations: Sequence[str]) -> pd.DataFr
         raise BadInput(f"expected a predictions table with the columns {absent}, got {list(table.columns)}")
     if table.duplicated(["picture", "perturbation"]).any():
         raise BadInput("expected one setup, got a picture predicted twice in the same perturbation")
-    answers = _answers(table)
+    answers = read_answers(table)
     first = table[table["perturbation"] == ""].reset_index(drop=True)
     rows = []
     for picture in first["picture"]:
@@ -41,14 +41,14 @@ def picture_rows(table: pd.DataFrame, perturbations: Sequence[str]) -> pd.DataFr
     return pd.concat([columns, pd.DataFrame(rows, columns=["label", "scores", *FEATURES])], axis=1)
 
 
-def pair_rows(pictures: pd.DataFrame) -> pd.DataFrame:
+def pair_rows(pictures: pd.DataFrame, *, tried: bool = True) -> pd.DataFrame:
     """Give one row a picture and other device of the same item: row (of pictures), device, other, cluster, flip.
 
-    flip: the other device's photograph has another first label. Pictures without features are no rows, photographs
-    without an answer are no other device's.
+    flip: the other device's photograph has another first label. Pictures without features are no rows (before they are
+    ``tried``: without an answer), photographs without an answer are no other device's.
     """
     own = pictures[["item", "device", "label", "cluster"]].assign(row=np.arange(len(pictures)))
-    asked = own[pictures[list(FEATURES)].notna().all(axis=1)]
+    asked = own[pictures[list(FEATURES)].notna().all(axis=1) if tried else own["label"] != ""]
     others = own.loc[own["label"] != "", ["item", "device", "label"]]
     both = asked.merge(others, on="item", suffixes=("", "_other"))
     both = both[both["device"] != both["device_other"]].rename(columns={"device_other": "other"})
@@ -56,7 +56,8 @@ def pair_rows(pictures: pd.DataFrame) -> pd.DataFrame:
     return both[["row", "device", "other", "cluster"]].assign(flip=flips).reset_index(drop=True)
 
 
-def _answers(table: pd.DataFrame) -> dict[tuple[str, str], Prediction]:
+def read_answers(table: pd.DataFrame) -> dict[tuple[str, str], Prediction]:
+    """Give each answer of a predictions table of one setup by its picture and perturbation; a failure has no labels."""
     names = [name for name in (*LABELS, *SCORES) if name in table.columns]
     labels, scores = ([one for one in names if one in some] for some in (LABELS, SCORES))
     failed = table["error"].fillna("") if "error" in table.columns else pd.Series("", index=table.index)

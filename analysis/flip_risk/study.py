@@ -51,11 +51,7 @@ def hold_out(pictures: pd.DataFrame, pairs: pd.DataFrame, risks: pd.DataFrame, *
     Raises BadInput for an unknown device, fewer than two devices to learn from, or fewer than ten flips.
     """
     groups = _groups(pictures, held_out)
-    if int(pairs["flip"].sum()) < LEAST_FLIPS:
-        raise BadInput(
-            f"expected {LEAST_FLIPS} flips between devices or more to learn from, got {int(pairs['flip'].sum())} of "
-            f"{len(pairs)}; photograph more scenes"
-        )
+    check_flips(pairs)
     values = pictures[list(FITTED)].to_numpy(dtype=np.float64)[pairs["row"]]
     asked: dict[str, list[pd.DataFrame]] = {direction: [] for direction in DIRECTIONS}
     per_device = []
@@ -73,6 +69,16 @@ def hold_out(pictures: pd.DataFrame, pairs: pd.DataFrame, risks: pd.DataFrame, *
     scores = pd.DataFrame([_of_score(rows, name) for name in (RISK, *risks.columns)])
     summary = _summary(rows, bins, groups)
     return Tested(rows, pd.DataFrame(per_device), scores, bins, summary)
+
+
+def check_flips(pairs: pd.DataFrame) -> None:
+    """Raise BadInput for pairs of rows.pair_rows of which too few flip to learn from."""
+    flips = int(pairs["flip"].sum())
+    if flips < LEAST_FLIPS:
+        raise BadInput(
+            f"expected {LEAST_FLIPS} flips between devices or more to learn from, got {flips} of {len(pairs)} "
+            "comparisons; photograph more scenes"
+        )
 
 
 def final_fit(pictures: pd.DataFrame, pairs: pd.DataFrame, *, held_out: Sequence[str]) -> Logistic:

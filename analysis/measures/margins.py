@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analysis.run_folder.parts import LABELS, SCORES
 from analysis.verdicts import verdicts
 from device_agents.errors import BadInput
+from device_agents.records import is_labelled
 
 Array = NDArray[np.float64]
 
@@ -62,7 +63,8 @@ def logit(table: pd.DataFrame) -> Measured:
     """Give log(p / (1 - p)) of the accepted labels' probability p (their stored scores summed).
 
     An accepted class outside the stored labels has at most the last stored score: the bound is given, censored -1. p of
-    1 is taken as 1 less the smallest positive score of the table, censored +1. Missing and errors as margin.
+    1 is taken as 1 less the smallest positive score of the table, censored +1. NaN where the prediction failed or the
+    scene is unlabelled. Errors as margin.
     """
     kinds, scores = _judged(table)
     last, floor = _last(scores), _floor(scores)
@@ -71,7 +73,7 @@ def logit(table: pd.DataFrame) -> Measured:
     sure = summed > 1 - floor
     share = np.clip(summed, floor, 1 - floor)
     values = np.log(share) - np.log1p(-share)
-    values[_failed(table)] = np.nan
+    values[_failed(table) | ~table["labels"].map(is_labelled).to_numpy(dtype=bool)] = np.nan
     return Measured(values, _marks(values, low=unknown, high=sure & ~unknown))
 
 

@@ -7,6 +7,8 @@ of the mean squares. Both are the methods that Burdick, Borror and Montgomery re
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -47,12 +49,20 @@ def generalised_draws(mean_squares: ArrayLike, df: ArrayLike) -> Array:
     Weerahandi's (1993) generalised pivots, used for gauge studies by Hamada and Weaver (2000). The draws are the points
     of a Sobol sequence, so that nothing is random: the same study gives the same interval.
     """
+    squares, freedom = np.asarray(mean_squares, dtype=np.float64), np.asarray(df, dtype=np.float64)
+    drawn = np.stack([_chi_squared_draws(place, one) for place, one in enumerate(freedom.tolist())])
+    return np.asarray(squares[:, None] * freedom[:, None] / drawn)
+
+
+@functools.lru_cache(maxsize=32)
+def _chi_squared_draws(place: int, df: float) -> Array:
+    """Chi-squared values, float64 (draws,), at one coordinate of the Sobol points: studies of one design share them."""
     from scipy.stats import chi2, qmc
 
-    squares, freedom = np.asarray(mean_squares, dtype=np.float64), np.asarray(df, dtype=np.float64)
-    points = qmc.Sobol(len(squares), scramble=False).random_base2(POWER_OF_DRAWS)
-    inside = (points.T + 0.5 ** (POWER_OF_DRAWS + 1)) % 1
-    return np.asarray(squares[:, None] * freedom[:, None] / chi2.ppf(inside, freedom[:, None]))
+    points = qmc.Sobol(place + 1, scramble=False).random_base2(POWER_OF_DRAWS)[:, place]
+    draws = np.asarray(chi2.ppf((points + 0.5 ** (POWER_OF_DRAWS + 1)) % 1, df))
+    draws.setflags(write=False)
+    return draws
 
 
 def _same_sign(terms: Array, df: Array, level: float, *, upper: bool) -> Array:

@@ -24,7 +24,8 @@ def headline(summary: Mapping[str, Any]) -> str:
 
 def remarks(summary: Mapping[str, Any], *, virtual: bool) -> list[str]:
     """Give what must be known to read the answer honestly, the most important first; virtual: simulated devices."""
-    told = [VIRTUAL if virtual else "", _meaning(summary), _how_sure(summary), _against_itself(summary), _gaps(summary)]
+    told = [VIRTUAL if virtual else "", _meaning(summary), _unlabelled(summary), _how_sure(summary)]
+    told += [_against_itself(summary), _gaps(summary)]
     return [of_units(one, summary) for one in told if one]
 
 
@@ -74,6 +75,14 @@ def _number(share: float) -> str:
 
 def _nothing_to_compare(summary: Mapping[str, Any]) -> str:
     right = summary["accuracy_overall"]
+    if summary.get("unlabelled") == summary["scenes"]:
+        labels = summary["disagreement"]
+        if labels["rate"] is None:
+            return "No scene has a label, so that no answer is right or wrong: only whether answers agree can be told."
+        return (
+            f"Your model gives different answers to {percent(labels['rate'])} {interval(labels)} of these photographs "
+            f"across these {counted(summary['devices'], noun(summary))}; which are right nobody knows."
+        )
     if summary["devices"] > 1:
         return f"No photograph has answers of two {noun(summary)}s that could be compared; see what is missing below."
     told = "With one device there is nothing to compare across devices."
@@ -109,6 +118,18 @@ def _against_itself(summary: Mapping[str, Any]) -> str:
     return ""
 
 
+def _unlabelled(summary: Mapping[str, Any]) -> str:
+    unlabelled, scenes = summary.get("unlabelled", 0), summary["scenes"]
+    if not unlabelled:
+        return ""
+    if unlabelled == scenes:
+        return "Accuracy and instability need labels and are not told; whether answers agree needs none."
+    return (
+        f"{unlabelled} of {scenes} scenes {'has' if unlabelled == 1 else 'have'} no label: no answer is right or wrong "
+        "there, so that accuracy and instability are told of the others only; whether answers agree, of all."
+    )
+
+
 def _how_sure(summary: Mapping[str, Any]) -> str:
     found = summary["instability"]
     if found["rate"] is None or summary["clusters"] >= ENOUGH_SCENES:
@@ -130,9 +151,9 @@ def _gaps(summary: Mapping[str, Any]) -> str:
     asked = summary["predictions"] + summary["not_predicted"]
     if missing:
         gaps.append(f"{missing:,} of {asked:,} answers {'is' if missing == 1 else 'are'} missing")
-    if summary["ambiguous"]:
+    if summary["ambiguous"] and summary.get("unlabelled") != summary["scenes"]:
         gaps.append(f"{summary['ambiguous']:,} of {asked:,} answers count as neither right nor wrong")
-    if found["uncounted"] and summary["devices"] > 1:
+    if found["uncounted"] and summary["devices"] > 1 and summary.get("unlabelled") != summary["scenes"]:
         gaps.append(
             f"{found['uncounted']:,} photographs could not be compared, having fewer than two answers that count"
         )

@@ -22,6 +22,7 @@ from device_agents.errors import BadInput
 
 NAME, TITLE = "perturbed", "Repeatability: the same picture, slightly changed"
 MOST_TOLD = 8
+MEAN = "mean of these"  # families
 Rows = Mapping[tuple[str, str], Mapping[Any, Any]]
 # Measure -> the column that shows it, and those of its interval where it is shown with one.
 SHOWN = {
@@ -85,6 +86,48 @@ def suite_tables(numbers: pd.DataFrame, suite: Suite) -> list[Told]:
     return made
 
 
+def device_numbers(part: pd.DataFrame, suite: Suite, *, level: float = 0.95) -> pd.DataFrame:
+    """Give suite_numbers with a column device: each device's pictures apart; no row where there is one device.
+
+    part: a run's predictions of the suite. Rows are in the devices' order of appearance, intervals by cluster within
+    each.
+    """
+    devices = list(dict.fromkeys(part["device"])) if "device" in part.columns else []
+    made = [
+        suite_numbers(part[part["device"] == name].reset_index(drop=True), suite, level=level).assign(device=name)
+        for name in (devices if len(devices) > 1 else ())
+    ]
+    return pd.concat(made, ignore_index=True) if made else pd.DataFrame()
+
+
+def device_tables(numbers: pd.DataFrame, suite: Suite) -> list[Told]:
+    """Give a table a model with a row a family and device: the means over families of every device first."""
+    made = []
+    for at, (model, part) in enumerate(numbers.groupby("model", sort=False, observed=True) if len(numbers) else ()):
+        rows = pd.concat([_wide(own).assign(device=name) for name, own in part.groupby("device", sort=False)])
+        families = [MEAN, *dict.fromkeys(rows["perturbed by"])]
+        order = rows.iloc[rows["perturbed by"].map(families.index).argsort(kind="stable")].reset_index(drop=True)
+        order = order[["perturbed by", "device", *(name for name in rows if name not in ("perturbed by", "device"))]]
+        title = f"{suite.name.capitalize().replace('-', ' ')}, by device: {model}"
+        note = "The same, the pictures of each device apart. From and to hold the interval by objects."
+        made.append(Told(f"{NAME}-{suite.name}-{at}-devices", title, note, order))
+    return made
+
+
+def device_sentence(numbers: pd.DataFrame) -> str:
+    """Say between which devices a suite's answer lies, by the mean over families or else the first one; or ""."""
+    told = []
+    for model, part in numbers.groupby("model", sort=False, observed=True) if len(numbers) else ():
+        measure = ERROR if ERROR in set(part["measure"]) else FLIP
+        rows = part[(part["measure"] == measure) & (part["family"] != CLEAN)].dropna(subset=["value"])
+        one_family = ALL if ALL in set(rows["family"]) else rows["family"].iloc[0] if len(rows) else ""
+        order = rows[rows["family"] == one_family].sort_values("value", kind="stable")
+        if len(order):
+            least, most = (f"{percent(one['value'])} on {one['device']}" for _, one in order.iloc[[0, -1]].iterrows())
+            told.append(f"{model} {least} to {most}")
+    return f"By device, {'; '.join(told)}." if told else ""
+
+
 def suite_sentence(numbers: pd.DataFrame, suite: Suite) -> str:
     """Say a suite's answer in words, model by model."""
     told = []
@@ -102,8 +145,9 @@ def _section(predictions: pd.DataFrame, suites: list[Suite], level: float) -> Se
         part = predictions[predictions["perturbation"].isin(suite.perturbations)].reset_index(drop=True)
         numbers, lines = suite_numbers(part, suite, level=level), curves(part, suite, level=level)
         plots |= plot_suite(numbers, lines, name=suite.name) | _picture(part, suite)
-        tables += suite_tables(numbers, suite)
-        sentences.append(suite_sentence(numbers, suite))
+        apart = device_numbers(part, suite, level=level)
+        tables += suite_tables(numbers, suite) + device_tables(apart, suite)
+        sentences += [one for one in (suite_sentence(numbers, suite), device_sentence(apart)) if one]
     if (predictions["perturbation"] == "").any():
         sentences.append("All other parts of this report are about the pictures as they are.")
     return Section(NAME, TITLE, " ".join(sentences), plots, tuple(tables))
@@ -130,7 +174,7 @@ def _wide(part: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for family, some in part.groupby("family", sort=False, observed=True):
         known = some.set_index("measure")
-        row: dict[str, object] = {"perturbed by": "mean of these" if family == ALL else family}
+        row: dict[str, object] = {"perturbed by": MEAN if family == ALL else family}
         for measure, columns in SHOWN.items():
             if measure not in set(part["measure"]):
                 continue

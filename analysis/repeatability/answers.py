@@ -14,6 +14,7 @@ from analysis.environments import BASE, name_conditions
 from analysis.instability import group_codes, verdict_column
 from analysis.repeatability.suites import Family
 from device_agents.errors import BadInput
+from device_agents.records import is_labelled
 
 Codes = NDArray[np.int64]
 Array = NDArray[np.float64]
@@ -128,8 +129,9 @@ def _scores(table: pd.DataFrame, labels: Codes) -> Array:
 
 
 def _accepted(sets: pd.Series[Any], known: dict[str, int]) -> Codes:
-    """Accepted labels as codes, (rows, most); a label that no answer holds has a code of its own."""
-    codes, distinct = pd.factorize(sets)
+    """Accepted labels as codes, (rows, most); one that no answer holds has a code of its own, unlabelled has none."""
+    codes, known_sets = pd.factorize(sets)
+    distinct = [some if is_labelled(some) else () for some in known_sets]
     most = max((len(some) for some in distinct), default=0)
     table = np.full((len(distinct), max(most, 1)), NONE, dtype=np.int64)
     for at, some in enumerate(distinct):

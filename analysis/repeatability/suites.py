@@ -113,14 +113,16 @@ def _suites() -> Iterable[Suite]:
         "corruptions-stored",
         (stored, *_severities(CORRUPTIONS, then=STORED)),
         only,
-        "the same, written as JPEG and read again as the published data set was",
+        "ImageNet-C's 15, written as JPEG and read again as the published data set was",
     )
     yield Suite("corruptions-extra", (clean, *_severities(EXTRA_CORRUPTIONS)), only, "ImageNet-C's 4 further ones")
-    yield Suite("corruptions-quick", (clean, *_severities(CORRUPTIONS, (1, 3, 5))), only, "three severities of five")
+    yield Suite(
+        "corruptions-quick", (clean, *_severities(CORRUPTIONS, (1, 3, 5))), only, "the 15 at severities 1, 3, 5"
+    )
 
     yield Suite("sequences", tuple(map(_frames, SEQUENCES)), only, "ImageNet-P's ten sequences, frame by frame")
     thinned = tuple(_frames(name, 5) for name in SEQUENCES)
-    yield Suite("sequences-quick", thinned, only, "every fifth frame: flips are of larger steps, no flip rate of it")
+    yield Suite("sequences-quick", thinned, only, "every fifth frame of them: larger steps, not ImageNet-P's number")
 
     natural = tuple(Family(name, PAIRS, ("", *_numbered(of, numbers))) for name, (of, numbers) in NATURAL.items())
     yield Suite("natural", natural, only, "what a production line does to a picture, and beyond the usual")

@@ -20,6 +20,8 @@ CHUNK_BYTES = 1 << 20
 SHA256 = re.compile(r"[0-9a-f]{64}")
 # A full disk, a full quota, and a file larger than this process may write.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# A read-only disk, another owner's folder, and a file where a folder should be.
+REFUSED = (errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST)
 _named: set[tuple[str, int, int]] = set()  # folders whose own names this process has made durable: path, device, inode
 
 
@@ -62,7 +64,10 @@ def put_picture(folder: Path, content: bytes | Path) -> str:
 
 
 def write_whole(target: Path, content: bytes) -> None:
-    """Write a file aside, fsync and rename it, so that it is whole or absent; raises BadInput if the disk is full."""
+    """Write a file aside, fsync and rename it, so that it is whole or absent.
+
+    Raises BadInput if the disk is full or the folder may not be written to.
+    """
     _write(target, content, aside=target.parent)
 
 
@@ -70,12 +75,13 @@ def make_folder(folder: Path) -> None:
     """Make a folder and those above it where they are missing, and their names durable; once a folder and process.
 
     One that is there may be the work of a process that was killed before it could do that, or is about to do it. A
-    parent that may not be read belongs to somebody else, who made the folder.
+    parent that may not be read belongs to somebody else, who made the folder. Raises BadInput for one that cannot be.
     """
     if not folder.is_dir():
         if folder.parent != folder:
             make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        with explained(folder):
+            folder.mkdir(exist_ok=True)
     found = folder.stat()
     mark = (str(folder), found.st_dev, found.st_ino)
     if mark not in _named:
@@ -92,10 +98,15 @@ def sweep(folder: Path) -> None:
 
 @contextmanager
 def explained(where: Path) -> Iterator[None]:
-    """Turn a full disk into one clear error; other errors of the system pass."""
+    """Turn a full disk, or one that may not be written to, into one clear error; other errors of the system pass."""
     try:
         yield
     except OSError as problem:
+        if problem.errno in REFUSED:
+            raise BadInput(
+                f"cannot write to {where}: expected a folder that may be written to, got: {problem.strerror}; choose "
+                "another folder or allow it"
+            ) from problem
         if problem.errno not in FULL:
             raise
         raise BadInput(

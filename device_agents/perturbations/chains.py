@@ -12,13 +12,15 @@ import numpy as np
 from device_agents.decode import RGB
 from device_agents.errors import BadInput
 from device_agents.perturbations.families import VIEWED, Perturbation, generator
-from device_agents.perturbations.known import PERTURBATIONS
 
 JOINED = "+"
 
 
 def pick_perturbation(name: str) -> Perturbation:
     """Give one of PERTURBATIONS, or raise BadInput with the nearest name; there are too many to list."""
+    # An agent that is asked for none need not read them all.
+    from device_agents.perturbations.known import PERTURBATIONS
+
     if name in PERTURBATIONS:
         return PERTURBATIONS[name]
     close = difflib.get_close_matches(name, PERTURBATIONS, n=1)
@@ -58,7 +60,8 @@ def perturbed(
     """Do a chain to a picture; gives the key of what was done, and uint8 (height, width, 3).
 
     ``data`` is the picture's file, whose hash seeds the random numbers; ``key`` says what the picture is; ``once`` is a
-    Share's. The latest result of each step is held, for the next chain that begins alike. ``resized`` gives the picture
+    Share's. The latest result of each step is held, for the next chain that begins alike, and what it remembers, for
+    the next of its stream on the same picture. ``resized`` gives the picture
     at the model's size, ``moved`` what the first step makes of the viewed picture. Raises StageFailed.
     """
     steps = once("perturb", names, lambda: chain(names))
@@ -66,8 +69,15 @@ def perturbed(
     picture = np.empty((0, 0, 3), np.uint8) if steps[0].of == VIEWED else resized()
     for number, (name, one) in enumerate(zip(names.split(JOINED), steps), 1):
 
-        def step(one: Perturbation = one, before: RGB = picture) -> Any:
+        def step(
+            one: Perturbation = one,
+            before: RGB = picture,
+            number: int = number,
+            made: Tuple[Hashable, ...] = (key, one.stream),
+        ) -> Any:
             rng = generator(seed, one.stream)
+            if one.remembers:
+                return one.apply(before, rng, memory=once(f"perturb memory {number}", made, dict, keep=False))
             return moved(one, rng) if one.of == VIEWED else one.apply(before, rng)
 
         key = (*key, name)

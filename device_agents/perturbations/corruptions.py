@@ -76,10 +76,11 @@ _SEVERITIES = {
 }
 
 _MOVING = ("elastic-transform",)  # by 1.3 to 3.2 of 224 pixels on average, by 12 at the most
+_REMEMBERING = ("elastic-transform", "frost", "zoom-blur")  # whose severities share a layer or a sum
 
 CORRUPTIONS: Dict[str, Perturbation] = {
     **{
-        f"{name}-{severity}": Perturbation(apply, name, moves=name in _MOVING)
+        f"{name}-{severity}": Perturbation(apply, name, moves=name in _MOVING, remembers=name in _REMEMBERING)
         for name, applies in _SEVERITIES.items()
         for severity, apply in enumerate(applies, 1)
     },

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 import numpy.typing as npt
 
 from device_agents.decode import RGB
 from device_agents.perturbations.corruptions_filters import Floats, enlarged, gaussian, levels, motion_blur, outside
+from device_agents.perturbations.families import Memory
 
 Indices = npt.NDArray[np.intp]
 
@@ -77,13 +80,22 @@ def motion_blur_picture(picture: RGB, rng: np.random.Generator, *, radius: int, 
     return np.clip(blurred, 0, 255, out=blurred).astype(np.uint8)
 
 
-def zoom_blur(picture: RGB, rng: np.random.Generator, *, most: float, step: float) -> RGB:
-    """Average the picture with its enlargements of 1 up to ``most`` in steps of ``step`` (numpy.arange's floats)."""
+def zoom_blur(
+    picture: RGB, rng: np.random.Generator, *, most: float, step: float, memory: Optional[Memory] = None
+) -> RGB:
+    """Average the picture with its enlargements of 1 up to ``most`` in steps of ``step`` (numpy.arange's floats).
+
+    A severity whose steps are the former's goes on from there: the sums are the same, in the same order.
+    """
     values = (picture / 255.0).astype(np.float32)
-    total = np.zeros_like(values)
     factors = np.arange(1, most, step)
-    for factor in factors:
-        total += enlarged(values, float(factor))
+    before, total = (memory or {}).get("enlarged", (factors[:0], np.zeros_like(values)))
+    if not np.array_equal(before, factors[: len(before)]):
+        before, total = factors[:0], np.zeros_like(values)
+    for factor in factors[len(before) :]:
+        total = total + enlarged(values, float(factor))
+    if memory is not None:
+        memory["enlarged"] = factors, total
     return levels((values + total) / np.float32(len(factors) + 1))
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from typing import Optional
 
 import numpy as np
 from PIL import Image
 
 from device_agents.decode import RGB
 from device_agents.perturbations.corruptions_filters import Floats, gaussian, levels
+from device_agents.perturbations.families import Memory
 
 
 def contrast(picture: RGB, rng: np.random.Generator, *, factor: float) -> RGB:
@@ -22,7 +24,9 @@ def contrast(picture: RGB, rng: np.random.Generator, *, factor: float) -> RGB:
     return changed
 
 
-def elastic_transform(picture: RGB, rng: np.random.Generator, *, strength: float) -> RGB:
+def elastic_transform(
+    picture: RGB, rng: np.random.Generator, *, strength: float, memory: Optional[Memory] = None
+) -> RGB:
     """Move every pixel by smooth random amounts, read linearly, edges mirrored.
 
     The amounts are uniform within 0.5 % of the height, blurred by 1 % of each side and multiplied by ``strength``: the
@@ -30,10 +34,11 @@ def elastic_transform(picture: RGB, rng: np.random.Generator, *, strength: float
     """
     height, width = picture.shape[:2]
     most, sigma = height * 0.005, (height * 0.01, width * 0.01)
-    moves = []
-    for _ in ("across", "down"):
-        smooth = gaussian(rng.uniform(-most, most, (height, width)), sigma, truncate=3.0, mode="reflect")
-        moves.append((smooth * strength).astype(np.float32))
+    memory = {} if memory is None else memory
+    if not memory:  # every severity has the same
+        for way in ("across", "down"):
+            memory[way] = gaussian(rng.uniform(-most, most, (height, width)), sigma, truncate=3.0, mode="reflect")
+    moves = [(memory[way] * strength).astype(np.float32) for way in ("across", "down")]
     x, y = np.arange(width) + moves[0], np.arange(height)[:, None] + moves[1]
     return levels(_read(picture, y, x))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import numpy as np
 
 from device_agents.decode import RGB
@@ -14,6 +16,7 @@ from device_agents.perturbations.corruptions_filters import (
     outside,
     plasma,
 )
+from device_agents.perturbations.families import Memory
 
 WATER, MUD = (175, 238, 238), (63, 42, 20)
 # the mean and deviation over the reference's photographs of frost, of 255; each has its own lightness
@@ -43,15 +46,19 @@ def snow(
     flakes[flakes < least] = 0
     flakes = motion_blur(np.clip(flakes, 0, 1), radius=radius, sigma=sigma, angle=rng.uniform(-135, -45))
     flakes = flakes[: picture.shape[0], : picture.shape[1]]
-    return snowed(picture, np.round(flakes * 255) / 255.0, clear=clear)
+    return snowed(whitened(picture, clear=clear), np.round(flakes * 255) / 255.0)
 
 
-def snowed(picture: RGB, flakes: Floats, *, clear: float) -> RGB:
-    """Whiten the picture and add flakes of 0 to 1 (height, width), as they are and turned by half a turn."""
+def whitened(picture: RGB, *, clear: float) -> Floats:
+    """Whiten the picture, ``clear`` of it left; float32 (height, width, 3) of 0 to about 1."""
     values = (picture / 255.0).astype(np.float32)
     grey = values @ np.array([[0.299], [0.587], [0.114]], np.float32)
-    whitened = clear * values + (1 - clear) * np.maximum(values, grey * 1.5 + 0.5)
-    return levels(whitened + (flakes + flakes[::-1, ::-1])[..., None])
+    return np.asarray(clear * values + (1 - clear) * np.maximum(values, grey * 1.5 + 0.5))
+
+
+def snowed(white: Floats, flakes: Floats) -> RGB:
+    """Add flakes of 0 to 1 (height, width) to a whitened picture, as they are and turned by half a turn."""
+    return levels(white + (flakes + flakes[::-1, ::-1])[..., None])
 
 
 def fog(picture: RGB, rng: np.random.Generator, *, amount: float, decay: float) -> RGB:
@@ -67,17 +74,19 @@ def fog(picture: RGB, rng: np.random.Generator, *, amount: float, decay: float) 
     return levels(values)
 
 
-def frost(picture: RGB, rng: np.random.Generator, *, clear: float, ice: float) -> RGB:
+def frost(picture: RGB, rng: np.random.Generator, *, clear: float, ice: float, memory: Optional[Memory] = None) -> RGB:
     """Give ``clear`` of the picture and ``ice`` of a texture of frost.
 
     The reference takes parts of five photographs of frost, which are not the kit's to give away; the texture here is
     drawn (frost_texture), with their mean colour, lightness and deviation, so that its numbers are of the same kind but
     not the same.
     """
-    mixed = frost_texture(picture.shape[0], picture.shape[1], rng)
-    mixed *= np.float32(ice)
+    memory = {} if memory is None else memory
+    if not memory:  # every severity has the same
+        memory["texture"] = frost_texture(picture.shape[0], picture.shape[1], rng)
+    mixed = memory["texture"] * np.float32(ice)
     mixed += picture * np.float32(clear)
-    return np.clip(mixed, 0, 255, out=mixed).astype(np.uint8)
+    return np.asarray(np.clip(mixed, 0, 255, out=mixed), np.uint8)
 
 
 def frost_texture(height: int, width: int, rng: np.random.Generator) -> Floats:
@@ -139,8 +148,9 @@ def watered(picture: RGB, liquid: Floats, *, strength: float) -> RGB:
 
 def brightness(picture: RGB, rng: np.random.Generator, *, offset: float) -> RGB:
     """Add ``offset`` to the value of HSV, clipped, hue and saturation kept: channels keep their ratios."""
-    values = picture / 255.0
-    value = values.max(axis=2, keepdims=True)
+    values, value = np.arange(256) / 255.0, (np.arange(256) / 255.0)[:, None]
     changed = np.clip(value + offset, 0, 1)
     # value - values is 0 for the largest channel, so that it becomes the changed value to the last bit
-    return levels(changed - (value - values) * (changed / np.where(value == 0, 1.0, value)))
+    table = levels(changed - (value - values) * (changed / np.where(value == 0, 1.0, value)))
+    largest = np.maximum(np.maximum(picture[..., 0], picture[..., 1]), picture[..., 2])
+    return np.asarray(table.ravel()[(largest.astype(np.intp) << 8)[..., None] + picture], np.uint8)

@@ -9,7 +9,7 @@ as H.264 afterwards, these are not. Names with -2 and -3 are its stronger noises
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, Callable, Dict, Tuple
+from typing import Any, Callable, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -18,8 +18,8 @@ from device_agents.perturbations import corruptions_noise as noise
 from device_agents.perturbations import sequences_moved as moved
 from device_agents.perturbations.corruptions_blur import gaussian_blur
 from device_agents.perturbations.corruptions_filters import enlarged, gaussian, motion_blur
-from device_agents.perturbations.corruptions_weather import brightness, snowed, watered
-from device_agents.perturbations.families import RESIZED, VIEWED, Perturbation
+from device_agents.perturbations.corruptions_weather import brightness, snowed, watered, whitened
+from device_agents.perturbations.families import RESIZED, VIEWED, Memory, Perturbation
 
 FRAMES, TRANSLATED = 31, 41
 SMEAR = (0.05, 0.1, 0.15, 0.7)  # how water runs down from frame to frame
@@ -37,21 +37,31 @@ def motion_blur_frame(picture: RGB, rng: np.random.Generator, *, frame: int) -> 
     return np.asarray(np.rint(blurred), np.uint8)
 
 
-def zoom_blur_frame(picture: RGB, rng: np.random.Generator, *, frame: int) -> RGB:
-    """Average the picture with its enlargements of 0.4 % to ``frame`` times 0.4 %, about the centre."""
-    total = picture.astype(np.float32)
-    for number in range(1, frame + 1):
-        total += moved.affine(picture, scale=1 + 0.004 * number)
+def zoom_blur_frame(picture: RGB, rng: np.random.Generator, *, frame: int, memory: Optional[Memory] = None) -> RGB:
+    """Average the picture with its enlargements of 0.4 % to ``frame`` times 0.4 %, about the centre.
+
+    The sums are whole numbers below 2^24, so that it does not matter where they go on from.
+    """
+    done, total = (memory or {}).get("enlarged", (0, None))
+    if total is None or done > frame:
+        done, total = 0, picture.astype(np.float32)
+    for number in range(done + 1, frame + 1):
+        total = total + moved.affine(picture, scale=1 + 0.004 * number)
+    if memory is not None:
+        memory["enlarged"] = frame, total
     return np.asarray(total / (frame + 1), np.uint8)
 
 
-def snow_frame(picture: RGB, rng: np.random.Generator, *, frame: int) -> RGB:
+def snow_frame(picture: RGB, rng: np.random.Generator, *, frame: int, memory: Optional[Memory] = None) -> RGB:
     """Let one snow fall over all frames, its direction turning by 4 degrees a frame, from -150 to -30."""
-    flakes = enlarged(rng.normal(0.05, 0.3, picture.shape[:2])[..., None], 3, centred=True)[..., 0]
-    flakes[flakes < 0.5] = 0
-    flakes = np.floor(np.clip(flakes, 0, 1) * 255)
-    blurred = motion_blur(flakes, radius=14, sigma=4, angle=frame * 4 - 150)
-    return snowed(picture, np.rint(blurred) / 255, clear=0.85)
+    memory = {} if memory is None else memory
+    if not memory:
+        flakes = enlarged(rng.normal(0.05, 0.3, picture.shape[:2])[..., None], 3, centred=True)[..., 0]
+        flakes[flakes < 0.5] = 0
+        memory["flakes"] = np.floor(np.clip(flakes, 0, 1) * 255)
+        memory["whitened"] = whitened(picture, clear=0.85)
+    blurred = motion_blur(memory["flakes"], radius=14, sigma=4, angle=frame * 4 - 150)
+    return snowed(memory["whitened"], np.rint(blurred) / 255)
 
 
 def brightness_frame(picture: RGB, rng: np.random.Generator, *, frame: int) -> RGB:
@@ -64,14 +74,18 @@ def gaussian_blur_frame(picture: RGB, rng: np.random.Generator, *, frame: int) -
     return gaussian_blur(picture, rng, sigma=0.25 + 0.035 * frame, truncate=6.0)
 
 
-def spatter_frame(picture: RGB, rng: np.random.Generator, *, frame: int) -> RGB:
+def spatter_frame(picture: RGB, rng: np.random.Generator, *, frame: int, memory: Optional[Memory] = None) -> RGB:
     """Spatter with water that runs down a little from frame to frame."""
-    liquid = gaussian(rng.normal(0.65, 0.27, picture.shape[:2]), (3.7, 3.7))
-    liquid[liquid < 0.69] = 0
+    done, liquid = (memory or {}).get("liquid", (0, None))
+    if liquid is None or done > frame:
+        done, liquid = 0, gaussian(rng.normal(0.65, 0.27, picture.shape[:2]), (3.7, 3.7))
+        liquid[liquid < 0.69] = 0
     height = liquid.shape[0]
-    for _ in range(frame):
+    for _ in range(done, frame):
         wide = np.pad(liquid, ((2, 1), (0, 0)))  # nothing beyond the edges
         liquid = np.add.reduce([share * wide[3 - tap : 3 - tap + height] for tap, share in enumerate(SMEAR)])
+    if memory is not None:
+        memory["liquid"] = frame, liquid
     return watered(picture, liquid, strength=0.6)
 
 
@@ -103,8 +117,12 @@ _KINDS: Dict[str, Tuple[Callable[..., Any], str]] = {
     "shear": (moved.shear_frame, VIEWED),
 }
 
+_REMEMBERING = ("zoom-blur", "snow", "spatter")  # whose frames go on from the frame before, or share a layer
+
 SEQUENCES: Dict[str, Perturbation] = {
-    f"{name}-frame-{frame:02d}": Perturbation(partial(apply, frame=frame), f"{name}-frames", of)
+    f"{name}-frame-{frame:02d}": Perturbation(
+        partial(apply, frame=frame), f"{name}-frames", of, remembers=name in _REMEMBERING
+    )
     for name, (apply, of) in _KINDS.items()
     for frame in range(TRANSLATED if name == "translate" else FRAMES)
 }

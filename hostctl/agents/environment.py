@@ -13,7 +13,7 @@ from typing import Any
 
 from device_agents import board_environment
 from device_agents.errors import CommandFailed, DeviceError
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from hostctl.agent import FOLDER, Named
 from hostctl.agents.wheels import board_python, fetch_wheels
 from hostctl.transport import Output

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from device_agents.errors import BadInput, DeviceError, MissingExtra
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from stability_train.wheels import offline
 
 FETCH_TIMEOUT_S = 900.0

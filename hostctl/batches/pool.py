@@ -20,7 +20,8 @@ from typing import Any
 
 from device_agents import errors
 from device_agents.errors import BadInput, DeviceError, KitError, Unreachable
-from device_agents.predict import Job, hash_file
+from device_agents.hashing import hash_file
+from device_agents.predict import Job
 from device_agents.records import Environment, Prediction, from_line, to_values
 from device_agents.sidecar import read_labels
 from hostctl.batches.pool_host import RESOURCE, DeviceActor

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from device_agents.errors import BadInput, DeviceError
-from device_agents.predict import Job, hash_file
+from device_agents.hashing import hash_file
+from device_agents.predict import Job
 from device_agents.preprocess import NOT_AVAILABLE
 from device_agents.records import Environment, Prediction
 from device_agents.sidecar import Sidecar, read_labels

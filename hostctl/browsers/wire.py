@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from device_agents.errors import BadInput
-from device_agents.predict import Job, JobPicture, hash_file
+from device_agents.hashing import hash_file
+from device_agents.predict import Job, JobPicture
 from device_agents.records import Corners
 from device_agents.runtime_libraries import import_library, read_model
 from device_agents.sidecar import sidecar_values

@@ -20,6 +20,7 @@ mitigate     The command that puts mitigations side by side: mitigate
 mix          The command of mix training: mix
 models       Commands that run a model: models, predict
 mutants      The command that makes mutants of a model and asks which measures see them: mutants
+ood          The command that asks whether a model wobbles on pictures that it does not know: ood
 pictures     Commands that make pictures or look at them: develop, variants, noise, dataset
 pool         The command of pools: pool (open, offer, list)
 rack         Commands of the rack and of the main job: demo, run, show

@@ -6,11 +6,10 @@ Only what parsing needs is imported here; each command imports the rest when it 
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from device_agents.errors import BadInput
-from hostctl.command_line.command import Command, comma_list, print_result
+from hostctl.command_line.command import Command, add_workers, comma_list, print_result
 
 LIMIT = 100_000  # predictions that an attribution makes without being told
 
@@ -106,7 +105,7 @@ def _attribute_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limit", type=int, default=LIMIT, metavar="N", help="refuse to make more predictions (default: %(default)s)"
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_workers(parser)
 
 
 def _run_attribute(options: argparse.Namespace) -> int:

@@ -9,7 +9,7 @@ import argparse
 from pathlib import Path
 
 from device_agents.errors import BadInput
-from hostctl.command_line.command import Command, comma_list, print_result
+from hostctl.command_line.command import Command, add_level, comma_list, print_result
 from hostctl.plain_words import plain
 
 TABLES = (  # of hostctl.runs.tabling
@@ -90,7 +90,7 @@ def _check_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-flip", type=float, metavar="SHARE", help="such as 0.05, in each family of the suite")
     families = "only these of the suite (default: all)"
     parser.add_argument("--families", type=comma_list, default=(), metavar="FAMILY,...", help=families)
-    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
+    add_level(parser)
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write the gates as JUnit XML too")
 
 
@@ -118,7 +118,7 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_a", type=Path, help="the run before the update")
     parser.add_argument("run_b", type=Path, help="the run after it")
     parser.add_argument("--margin", type=float, help="equivalent within this share (default: 0.02); sets the exit code")
-    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
+    add_level(parser)
     parser.add_argument("--csv", type=Path, metavar="FILE", help="write every broken and mended answer here")
 
 

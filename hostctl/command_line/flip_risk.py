@@ -6,10 +6,9 @@ Only what parsing needs is imported here; the command imports the rest when it r
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from hostctl.command_line.command import Command, comma_list, print_result
+from hostctl.command_line.command import Command, add_workers, comma_list, print_result
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +29,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         help="to try on each picture (default: shifts, JPEG and light, six)",
     )
     parser.add_argument("--out", type=Path, metavar="FILE", help="for the agent (default: RUN/report/flip-risk.json)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_workers(parser)
 
 
 def _run(options: argparse.Namespace) -> int:

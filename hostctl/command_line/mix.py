@@ -6,10 +6,9 @@ Only what parsing needs is imported here; the command imports the rest when it r
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from hostctl.command_line.command import Command, comma_list, print_result
+from hostctl.command_line.command import Command, add_workers, comma_list, print_result
 
 
 def _mix_options(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +28,7 @@ def _mix_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="(default: 20 for a head, else 8)")
     parser.add_argument("--learning-rate", type=float, help="(default: 0.001 for a head, else 0.0001)")
     parser.add_argument("--batch", type=int, help="pictures a step (default: 16)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_workers(parser)
 
 
 def _run_mix(options: argparse.Namespace) -> int:

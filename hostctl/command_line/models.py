@@ -6,11 +6,10 @@ Only what parsing needs is imported here; each command imports the rest when it 
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from device_agents.errors import BadInput
-from hostctl.command_line.command import Command, print_result
+from hostctl.command_line.command import Command, add_workers, print_result
 
 
 def _models_options(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +52,7 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     )
     pictures = "for --vary precision: pictures to calibrate with, none of them in the run (default: packaged ones)"
     parser.add_argument("--calibration", type=Path, metavar="SCENES", help=pictures)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_workers(parser)
     parser.add_argument("--lab", type=Path, help="a lab file, for --on")
     parser.add_argument("--on", default="", metavar="DEVICE", help="predict on this device of the lab, by its agent")
     parser.add_argument(

@@ -6,11 +6,10 @@ Only what parsing needs is imported here; each command imports the rest when it 
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from device_agents.errors import BadInput
-from hostctl.command_line.command import Command, comma_list, print_result
+from hostctl.command_line.command import Command, add_workers, comma_list, print_result
 
 
 def _develop_options(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +21,7 @@ def _develop_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--isp", type=comma_list, default=(), metavar="NAME,...", help=isps)
     parser.add_argument("--codec", type=comma_list, default=(), metavar="NAME,...", help="names, globs or all")
     parser.add_argument("--import", dest="imported", type=Path, metavar="FOLDER", help=outside)
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_workers(parser)
 
 
 def _variants_options(parser: argparse.ArgumentParser) -> None:
@@ -67,7 +66,7 @@ def _dataset_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--perturbation", default="", metavar="NAME", help=chain)
     parser.add_argument("--layout", choices=["imagenet", "coco"], default="imagenet", help="(default: %(default)s)")
     parser.add_argument("--labels", type=Path, help="the label list of a source that numbers its classes")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_workers(parser)
 
 
 def _size(text: str) -> int | None:

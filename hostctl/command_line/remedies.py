@@ -6,10 +6,9 @@ Only what parsing needs is imported here; the command imports the rest when it r
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
-from hostctl.command_line.command import Command, comma_list, print_result
+from hostctl.command_line.command import Command, add_workers, comma_list, print_result
 
 
 def _whole_numbers(text: str) -> tuple[int, ...]:
@@ -40,7 +39,7 @@ def _remedies_options(parser: argparse.ArgumentParser) -> None:
     severities = "of each corruption, 1 to 5 (default: 2,4)"
     parser.add_argument("--severities", type=_whole_numbers, default=(2, 4), metavar="1,2,...", help=severities)
     parser.add_argument("--frames", type=int, default=4, help="of each sequence (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_workers(parser)
 
 
 def _run_remedies(options: argparse.Namespace) -> int:

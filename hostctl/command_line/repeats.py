@@ -8,14 +8,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hostctl.command_line.command import Command, print_result
+from hostctl.command_line.command import Command, add_level, print_result
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", type=Path, help="the run's folder: scenes photographed twice or more by each device")
     width = "the interval of P(top-1 changes) that you want, low to high, 0 to 1 (default: half of the present one)"
     parser.add_argument("--width", type=float, help=width)
-    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
+    add_level(parser)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -6,11 +6,10 @@ Only what parsing needs is imported here; the command imports the rest when it r
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 
 from device_agents.errors import BadInput
-from hostctl.command_line.command import Command, comma_list, print_result
+from hostctl.command_line.command import Command, add_level, add_workers, comma_list, count, print_result
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -20,22 +19,16 @@ def _options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", type=Path, help="a run instead: its photographs, each device apart")
     parser.add_argument("--out", type=Path, help="the run's folder for --scenes (default: runs/suite-SCENES)")
     sample = "of the pictures of --scenes only so many, a sample by their hashes"
-    parser.add_argument("--limit", type=_count, metavar="N", help=sample)
+    parser.add_argument("--limit", type=count, metavar="N", help=sample)
     parser.add_argument(
         "--families", type=comma_list, default=(), metavar="FAMILY,...", help="of the suite's (default: all)"
     )
     parser.add_argument("--decoder", default="pillow", help="the picture decoder (default: %(default)s)")
-    parser.add_argument("--level", type=float, default=0.95, help="of the intervals (default: 0.95)")
+    add_level(parser)
     parser.add_argument(
         "--baseline", default="", metavar="MODEL", help="what other models are told relative to (default: the first)"
     )
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, got '{text}'")
-    return int(text)
+    add_workers(parser)
 
 
 def _run(options: argparse.Namespace) -> int:

@@ -6,12 +6,11 @@ Only what parsing needs is imported here; the command imports the rest when it r
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import Any
 
 from device_agents.errors import BadInput
-from hostctl.command_line.command import Command, comma_list, print_result
+from hostctl.command_line.command import Command, add_workers, comma_list, print_result
 
 
 def _options(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +29,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--no-synthetic", action="store_true", help="leave out the synthetic changes to compare with")
     parser.add_argument("--out", type=Path, help="the run's folder (default: runs/video-NAME)")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (default: %(default)s)")
+    add_workers(parser)
     parser.add_argument(
         "--example", type=Path, metavar="FILE", help="only write an example video (.mp4) by the virtual camera"
     )
@@ -67,6 +66,7 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _write_example(options: argparse.Namespace) -> int:
+    from analysis.run_folder.files import explained
     from capture.video_example import write_example
     from device_agents.decode import decode_pillow
 
@@ -75,7 +75,8 @@ def _write_example(options: argparse.Namespace) -> int:
     if options.of and not options.of.is_file():
         raise BadInput(f"--of: expected a picture, there is no {options.of}")
     scene = decode_pillow(options.of.read_bytes()) if options.of else None
-    frames = write_example(options.example, scene=scene, frames=options.frames, seed=options.seed)
+    with explained(options.example):
+        frames = write_example(options.example, scene=scene, frames=options.frames, seed=options.seed)
     return print_result(options, {"video": str(options.example), "frames": frames}, _example_text)
 
 

@@ -12,7 +12,8 @@ from typing import Any
 
 from device_agents.decode_jpeg import JPEG_READERS
 from device_agents.errors import BadInput, DeviceError, KitError, pick
-from device_agents.predict import check_environment, hash_file
+from device_agents.hashing import hash_file
+from device_agents.predict import check_environment
 from device_agents.records import Environment
 from device_agents.sidecar import Sidecar
 from hostctl.agents.predictor import AgentPredictor, Predictor

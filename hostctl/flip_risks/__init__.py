@@ -2,6 +2,7 @@
 
 predicting    the photographs predicted again in every perturbation, as ordinary predictions of the run
 risk          from a run to the result: features, fits, tests, and the file for `agent predict --flip-risk`
+curve_plots   one figure of several scores' curves: ROC, and precision against recall
 page          ROC and precision-recall curves, reliability, and the riskiest pictures
 text          the result in the terminal
 """

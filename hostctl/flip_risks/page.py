@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from analysis.flip_risk.curves import roc
 from analysis.flip_risk.study import MARGIN, RISK, Tested
 from analysis.measures.confidence import precision_recall
-from analysis.pages.drawing import BLUE, GREEN, GREY, ORANGE, Plot, add_legend, new_axes, svg_text
+from analysis.pages.drawing import BLUE, GREEN, GREY, ORANGE, Plot, new_axes, svg_text
 from analysis.pages.gallery import Thumbnail, thumbnail
 from analysis.run_folder.files import make_folder, write_whole
 from analysis.store import Run
 from capture.screen import rectify
 from device_agents.decode import RGB, decode_pillow
 from device_agents.records import Picture
+from hostctl.flip_risks.curve_plots import ROC, Axes, Curve, plot_curves
 from hostctl.flip_risks.risk import Measured
 from hostctl.flip_risks.text import bin_row, device_row, headline, remarks, score_row
 from hostctl.pictures.noise_page import data_uri, fill_page
@@ -25,7 +27,6 @@ from hostctl.predictions.label_names import read_names
 from hostctl.printing import percent
 
 SHOWN = {RISK: (ORANGE, "-"), MARGIN: (BLUE, "--"), "entropy": (GREEN, ":"), "changed": (GREY, "-.")}
-POINTS = 200
 PAGE = "flip-risk.html"
 
 
@@ -64,37 +65,21 @@ def write_page(measured: Measured, folder: Path) -> dict[str, str]:
 
 def plot_roc(tested: Tested) -> Plot:
     """Flips found against false alarms, of the risk and of three scores that need no fit."""
-    figure, axes = new_axes(height_in=3.6, legend=True)
-    areas = tested.scores.set_index("score")["area"]
-    for name, (colour, dash) in SHOWN.items():
-        curve = roc(tested.rows[name], tested.rows["flip"])
-        kept = _thinned(len(curve))
-        x, y = 100 * curve["false_alarms"].iloc[kept], 100 * curve["found"].iloc[kept]
-        axes.plot(x, y, dash, color=colour, lw=2, label=f"{name} {areas[name]:.3f}")
-    axes.plot([0, 100], [0, 100], color=GREY, lw=0.8)
-    _square(axes, "false alarms (% of what did not flip)", "found (% of what flipped)")
-    told = ", ".join(f"{name} {areas[name]:.3f}" for name in SHOWN)
     caption = (
         "Further up and left is better; the thin line is chance. The curves pool all fits, the areas (numbers) compare "
         "within one fit."
     )
-    return Plot("ROC", caption, f"ROC areas: {told}.", svg_text(figure, "roc"))
+    curves = _curves(tested, roc, "area")
+    return plot_curves(curves, ROC, name="roc", title="ROC", caption=caption, what="ROC areas")
 
 
 def plot_precision(tested: Tested) -> Plot:
     """Precision against recall of the same."""
-    figure, axes = new_axes(height_in=3.6, legend=True)
-    areas = tested.scores.set_index("score")["average_precision"]
-    for name, (colour, dash) in SHOWN.items():
-        curve = precision_recall(tested.rows[name], tested.rows["flip"])
-        kept = _thinned(len(curve))
-        x, y = 100 * curve["recall"].iloc[kept], 100 * curve["precision"].iloc[kept]
-        axes.plot(x, y, dash, color=colour, lw=2, label=f"{name} {areas[name]:.3f}")
-    axes.axhline(100 * tested.summary["rate"], color=GREY, lw=0.8)
-    _square(axes, "found (% of what flipped)", "flipped (% of what is called risky)")
-    told = ", ".join(f"{name} {areas[name]:.3f}" for name in SHOWN)
     caption = "The numbers are average precisions; the thin line is the share of flips, which chance would give."
-    return Plot("Precision and recall", caption, f"Average precision: {told}.", svg_text(figure, "precision"))
+    words = "found (% of what flipped)", "flipped (% of what is called risky)"
+    drawn = Axes("recall", "precision", *words, chance=tested.summary["rate"])
+    told = {"name": "precision", "title": "Precision and recall", "caption": caption, "what": "Average precision"}
+    return plot_curves(_curves(tested, precision_recall, "average_precision"), drawn, **told)
 
 
 def plot_reliability(tested: Tested) -> Plot:
@@ -117,18 +102,12 @@ def plot_reliability(tested: Tested) -> Plot:
     return Plot("Is a risk what it says?", caption, alt, svg_text(figure, "reliability"))
 
 
-def _square(axes: Any, across: str, up: str) -> None:
-    axes.set_xlim(0, 100)
-    axes.set_ylim(0, 101)
-    axes.set_xlabel(across)
-    axes.set_ylabel(up)
-    axes.grid(True)
-    add_legend(axes, 2)
-
-
-def _thinned(rows: int) -> Any:
-    """Places of at most POINTS of the rows, both ends among them."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, POINTS)).round().astype(int))
+def _curves(tested: Tested, curve: Callable[..., pd.DataFrame], area: str) -> dict[str, Curve]:
+    areas = tested.scores.set_index("score")[area]
+    return {
+        name: Curve(curve(tested.rows[name], tested.rows["flip"]), float(areas[name]), *look)
+        for name, look in SHOWN.items()
+    }
 
 
 def _cells(result: Mapping[str, Any], name: str) -> Sequence[Mapping[str, Any]]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.flip_risk.baselines import WORDS, baselines
 from analysis.flip_risk.logistic import Logistic
 from analysis.flip_risk.rows import pair_rows, picture_rows
-from analysis.flip_risk.study import FITTED, RISK, Tested, final_fit, hold_out
+from analysis.flip_risk.study import FITTED, RISK, Tested, check_flips, final_fit, hold_out
 from analysis.store import Run
 from analysis.tables import to_json
 from device_agents.errors import BadInput
@@ -60,7 +61,9 @@ def measure_flip_risk(
     with Run.open(folder) as run:
         _check_devices(run)
         path, card = resolve(model_of(run, model), progress=progress)
-        table = predict_perturbed(run, path, card, perturbations, workers=workers, progress=progress)
+        predicted = partial(predict_perturbed, run, path, card, workers=workers, progress=progress)
+        check_flips(pair_rows(picture_rows(predicted(()), ()), tried=False))  # before seven times the work
+        table = predicted(perturbations)
         virtual = is_virtual(run)
     progress("fits", 0, 0, "")
     pictures = picture_rows(table, perturbations)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from analysis.store import Run
 from device_agents.errors import BadInput, pick
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from device_agents.records import Environment
 from device_agents.runtimes import NETWORKS, runtime_version
 from hostctl.printing import Progress

@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis.store import Run
 from device_agents.errors import BadInput
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from device_agents.records import Picture, Scene
 from hostctl.languages.asked import Asked, check, note, ways
 from hostctl.languages.cards import question_card

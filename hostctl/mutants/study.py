@@ -20,7 +20,7 @@ from analysis.measures.mutant_measures import MEASURES, seen, seen_counts, share
 from analysis.run_folder.files import make_folder, write_whole
 from capture.scenes import read_scenes
 from device_agents.errors import BadInput
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from device_agents.preprocess import fingerprint
 from device_agents.runtimes import runtime_version
 from hostctl.mutants.bench import Bench

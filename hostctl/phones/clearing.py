@@ -11,7 +11,7 @@ from typing import Any
 from analysis.store import Run
 from capture.anonymise import without_place
 from device_agents.errors import BadInput, CommandFailed, KitError
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from hostctl.lab import DeviceSettings, read_lab
 from hostctl.labs.device import Device
 from hostctl.labs.laboratory import opened

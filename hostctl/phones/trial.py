@@ -14,7 +14,7 @@ from typing import Any
 from capture.raw import read_raw
 from device_agents.decode import DECODERS, open_image
 from device_agents.errors import BadInput, CommandFailed, DeviceError
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from device_agents.preprocess import FAILURES
 from hostctl.labs.shutter import RemoteFile
 from hostctl.phones.profiles import CameraProfile, odd_name

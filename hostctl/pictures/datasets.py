@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from analysis.run_folder.files import ASIDE, write_whole
+from analysis.run_folder.files import ASIDE, make_folder, write_whole
 from capture.encode import encode_png
 from capture.scene_layouts import (
     MANIFEST,
@@ -218,7 +218,7 @@ def _begin(out: Path, head: Mapping[str, Any]) -> dict[str, Entry]:
     if there is None:
         if out.exists() and any(out.iterdir()):
             raise BadInput(f"{out}: expected a new or empty folder, or an unfinished data set; got other files")
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out)
     else:
         other = [f"{key}: {there.get(key)} there, {head[key]} now" for key in head if there.get(key) != head[key]]
         if other:

@@ -12,7 +12,7 @@ import numpy as np
 
 from analysis.differences import VISIBLE, to_one_size
 from analysis.measures import pixel_differences as pixels
-from analysis.run_folder.files import write_whole
+from analysis.run_folder.files import make_folder, write_whole
 from device_agents.decode import DECODERS, RGB
 from device_agents.errors import BadInput
 from device_agents.view import VIEWS
@@ -47,7 +47,7 @@ def difference_map(
     shown = [("first", sources[0].name, a), ("second", sources[1].name, b), ("map", "", pixels.draw_map(a, marked))]
     figures = [{"kind": kind, "name": name, "image": image_uri(_small(one))} for kind, name, one in shown]
     words = {"share": share, "threshold": threshold, "facts": facts, "height": a.shape[0], "width": a.shape[1]}
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_whole(out / "map.html", fill_page("map.html", title="Where two pictures differ", figures=figures, **words))
     names = {"first": sources[0].name, "second": sources[1].name}
     reduced = decoded[0].shape != decoded[1].shape

@@ -14,6 +14,7 @@ import pandas as pd
 
 from analysis.detection.elephant import Position, position_table, summarise
 from analysis.detection.objects import SHOWN
+from analysis.run_folder.files import make_folder
 from capture.encode import encode_png
 from capture.pasting import Cut, Place, cut_box, grey_patch, paste, place_box, read_cut, resize_cut, slide_places
 from device_agents.decode import DECODERS, RGB, open_image
@@ -105,7 +106,7 @@ def elephant(
     slid = slide(ground, cut, places, label=label, detect=detect, posts=posts, score=score, progress=progress)
     told = {"label": label, "positions": len(places), "rows": list(slid.rows), "notes": notes}
     tables = {f"{what}, NMS {'off' if post else 'on'}": one for (what, post), one in slid.tables.items()}
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     (out / "index.html").write_bytes(elephant_page(slid, notes=notes, model=card.name))
     listed = {name: one.to_dict("records") for name, one in tables.items()}
     (out / "elephant.json").write_text(json.dumps({**told, "tables": listed}, indent=1, default=float))

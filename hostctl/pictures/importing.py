@@ -11,7 +11,7 @@ from capture.develop import Beside, Failed, derived_name, import_picture
 from capture.isp import ISPS
 from capture.scene_layouts import SUFFIXES
 from device_agents.errors import BadInput
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from device_agents.records import Picture
 from hostctl.pictures.parents import beside_of, parents
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from analysis.measures import pixel_differences as pixels
-from analysis.run_folder.files import write_whole
+from analysis.run_folder.files import make_folder, write_whole
 from capture.codecs import CODECS
 from capture.isp import BORDER_PX, render
 from capture.raw import RAW_SUFFIXES, Raw, read_raw
@@ -174,7 +174,7 @@ def differences(
         rows=rows,
         csv=data_uri(table, "text/csv;charset=utf-8"),
     )
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     write_whole(out / "noise.csv", table)
     write_whole(out / "noise.html", page)
     return {

@@ -8,6 +8,8 @@ designs              Which conditions a study compares: --vary words -> variants
                      stacked designs
 detection_rounds     Rounds of a stacked design for a detector: the harm is what mean average precision loses, not a
                      picture's label
+label_gaps           Scenes whose labels a classifier does not have: it can never be right there, and its accuracy says
+                     nothing
 label_names          The words for people behind a run's labels: kept in the run, so that its report reads well anywhere
 model_notes          What a run remembers of the models that predicted it: size, hash and family, for tables of several
                      models

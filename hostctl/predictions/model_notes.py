@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.store import Run
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from device_agents.sidecar import Sidecar, read_labels
 
 NOTE = "models"

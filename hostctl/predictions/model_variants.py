@@ -9,7 +9,7 @@ from typing import Any
 
 from analysis.store import Run
 from device_agents.errors import MissingExtra
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from device_agents.runtimes import runtime_version
 from device_agents.sidecar import Sidecar
 from hostctl.printing import Progress, silent, table_text

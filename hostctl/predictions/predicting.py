@@ -24,6 +24,7 @@ from hostctl.pictures.prepared import as_prepared
 from hostctl.predictions.comparing import ITEM, compare, failures
 from hostctl.predictions.conditions import Condition, by_making, by_model, describe_changes, of_conditions
 from hostctl.predictions.designs import DESIGNS, SEED, Variants, candidates, parse_vary, scoring_half
+from hostctl.predictions.label_gaps import label_gaps
 from hostctl.predictions.objects import compare_objects, objects_right, of_known_classes
 from hostctl.predictions.predicting_on import against_host, agent_of, variants_on
 from hostctl.predictions.probing import Models, usable
@@ -94,6 +95,8 @@ def predict_pictures(
             "model_file": str(path),
             "preprocessing": describe(replace(card, fit=environment.fit)),
         }
+        if gaps := label_gaps(opened.scenes(), [(path, card)]):
+            result["label_gaps"] = gaps
         if not asked:
             conditions = _as_they_are(opened, environment, setup)
             if len(conditions) == 1:

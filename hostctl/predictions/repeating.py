@@ -87,7 +87,8 @@ def determinism_text(found: Mapping[str, Any]) -> str:
             f"  other labels, scores  {found['scores_differ']} inputs, by {found['largest']:.2g} at most",
         ]
     low, high = percent(found["low"]), percent(found["high"])
-    lines.append(f"  inputs whose first label may change: {low} to {high} (95 %); instability below cannot be measured")
+    told = "an instability within may be the runtime's"
+    lines.append(f"  inputs whose first label may change: {low} to {high} (95 %); {told}")
     return "\n".join(lines + ([f"  {found['failed']} predictions failed"] if found["failed"] else []))
 
 

@@ -17,6 +17,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from analysis.intervals.accuracy_tests import holm, sign_flip
+from analysis.repeatability.comparisons import compared, flips
+from analysis.repeatability.suites import FRAMES_BEFORE, FRAMES_FIRST
 from analysis.statistics import difference_interval, rate_interval
 from stability_train.remedies.conditions import (
     CLEAN,
@@ -235,8 +237,9 @@ def _grouped(name: str, conditions: Sequence[Condition], family: str, marks: Any
 
 def _flips(answers: Array, group: str) -> Array:
     """Whether each frame's label is another than the first one's (noise), or than that of the frame before."""
-    before = answers[:, :, :1] if group in NOISE_SEQUENCES else answers[:, :, :-1]
-    return np.asarray(answers[:, :, 1:] != before)
+    kind = FRAMES_FIRST if group in NOISE_SEQUENCES else FRAMES_BEFORE
+    earlier, later = compared(kind, answers.shape[2])
+    return flips(answers[:, :, earlier, None], answers[:, :, later, None])  # the one label kept is rank 1 of 1
 
 
 def _pairs(answers: Array) -> Array:

@@ -38,7 +38,7 @@ _TITLES = {
 }
 NOTES = (
     "Every remedy of a seed has the same photographs, crops, mirrors, order and first weights; seed s is tested on "
-    "part s of the objects, which it was not trained on, so that each object is tested once.",
+    "part s of the objects, which it was not trained on, so that no object is tested twice.",
     "Instability: right in one environment of the family and wrong in another, the usual one among them. Natural "
     "flips: another label than for the picture as it is. Shift inconsistency: two of the random crops differ.",
     "Relative corruption error and flip rate: the mean over corruptions (sequences) of a remedy's sum over plain "
@@ -97,7 +97,7 @@ def headline(compared: pd.DataFrame, *, chance: float = CHANCE) -> str:
     return helped + (f" Worse in some measure: {hurt}." if hurt else " None is worse in any.")
 
 
-_NONE = "None of {} remedies is better than plain fine-tuning beyond chance in any measure."
+_NONE = "No remedy ({} tried) is better than plain fine-tuning beyond chance in any measure."
 
 
 def _overview_columns(counted: Sequence[Measure]) -> tuple[Column, ...]:

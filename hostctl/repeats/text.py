@@ -16,6 +16,7 @@ SOURCES = {
     "part": "scenes",
     "total": "total",
 }
+YARDSTICK = "industry takes a %GRR under 10 as good and over 30 as unfit, and wants 5 categories or more (AIAG)"
 COEFFICIENTS = {"fleiss-kappa": "Fleiss' kappa", "gwet-ac1": "Gwet's AC1", "cohen-kappa": "Cohen's kappa"}
 
 
@@ -26,7 +27,7 @@ def repeats_text(result: Mapping[str, Any]) -> str:
         lines += ["", table_text([lag_row(row, "device") for row in result["devices"]])]
     if result["gage"]:
         rows = [component_row(row) for row in result["gage"]["components"]]
-        lines += ["", grr_sentence(result["gage"]), table_text(rows)]
+        lines += ["", grr_sentence(result["gage"]), YARDSTICK, table_text(rows)]
     if result["agreement"] and (rows := kappa_rows(result["agreement"])):
         lines += ["", table_text(rows)]
     lines += ["", advice_sentence(result), table_text([change_row(row) for row in result["advice"]["changes"]])]

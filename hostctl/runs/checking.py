@@ -102,8 +102,9 @@ def _flips(run: Run, limits: Limits) -> Iterator[dict[str, Any]]:
     assert limits.max_flip is not None
     scenes = len(run.scenes())
     suite = pick_suite(limits.suite, limits.families)
+    lacking = f"no picture has all its answers; run `instability suite {suite.name}`, or name others with --families"
     for name, gate in flip_gates(run, suite, limit=limits.max_flip, level=limits.level):
-        yield _nothing(name, limits.max_flip, "no picture has all its answers") if gate is None else _told(gate, scenes)
+        yield _nothing(name, limits.max_flip, lacking) if gate is None else _told(gate, scenes)
 
 
 def _instability(name: str, table: pd.DataFrame, limit: float, level: float, scenes: int) -> dict[str, Any]:

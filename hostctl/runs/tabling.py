@@ -11,7 +11,7 @@ from analysis.run_folder.frames import TEXTS
 from analysis.run_folder.homes import SETUP, at_home
 from analysis.store import Run
 from device_agents.errors import BadInput, pick
-from hostctl.printing import table_text
+from hostctl.printing import wide_table_text
 from hostctl.runs.reporting import is_virtual
 
 if TYPE_CHECKING:
@@ -85,7 +85,8 @@ def _grid(part: Mapping[str, Any]) -> str:
     rows = [dict(zip(part["headings"], row, strict=True)) for row in part["shown"]]
     left = f"\n... and {len(rows) - MOST_ROWS} more rows, on the page" if len(rows) > MOST_ROWS else ""
     return (
-        table_text([{name: row[name] for name in row if name not in part["aside"]} for row in rows[:MOST_ROWS]]) + left
+        wide_table_text([{name: row[name] for name in row if name not in part["aside"]} for row in rows[:MOST_ROWS]])
+        + left
     )
 
 

@@ -12,7 +12,7 @@ from analysis.store import Run
 from capture import screen
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import CommandFailed, DeviceError
-from device_agents.predict import hash_file
+from device_agents.hashing import hash_file
 from device_agents.records import Picture, Step
 from hostctl.agents.checks import SUFFIX
 from hostctl.labs.device import Device

@@ -17,7 +17,8 @@ from typing import Any
 from analysis.store import Run, check_space
 from capture.raw import RAW_SUFFIXES
 from device_agents.errors import DeviceError
-from device_agents.predict import default_environment, hash_file
+from device_agents.hashing import hash_file
+from device_agents.predict import default_environment
 from device_agents.records import Scene, Step
 from device_agents.sidecar import Sidecar
 from hostctl.dashboard import Live

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from device_agents.perturbations.chains import chain
 from device_agents.preprocess import Share, StageFailed, preprocess_stages
 from device_agents.records import Environment, Scene, to_values
 from device_agents.sidecar import Sidecar
+from hostctl.printing import silent
 
 MANIFEST, LISTING, PICTURES = "frozen.json", "labels.csv", "pictures"
 KIND, SCHEMA = "instability frozen set", 1
@@ -33,11 +35,8 @@ REFERENCE = Sidecar(
 )
 
 Said = Callable[[int, int, str], None]
+QUIET: Said = partial(silent, "frozen set")
 Texts = dict[str, str]
-
-
-def _silent(done: int, total: int, note: str) -> None:
-    """Take progress and say nothing."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Verified:
         return not self.problems
 
 
-def freeze(scenes: Path, *, out: Path, perturbations: Sequence[str], progress: Said = _silent) -> FrozenSet:
+def freeze(scenes: Path, *, out: Path, perturbations: Sequence[str], progress: Said = QUIET) -> FrozenSet:
     """Copy the scenes of a folder or CSV into a new folder, and fix them and the outcomes of perturbations by hashes.
 
     perturbations: chains of names, as in Environment.perturbation; "" for the picture as it is is always among them. A
@@ -120,7 +119,7 @@ def read_frozen(folder: Path) -> FrozenSet:
     )
 
 
-def verify(folder: Path, *, progress: Said = _silent) -> Verified:
+def verify(folder: Path, *, progress: Said = QUIET) -> Verified:
     """Check a frozen set: manifest, labels, every file's bytes, and every perturbation's pixels made anew.
 
     Raises BadInput as read_frozen.
@@ -140,7 +139,7 @@ def verify(folder: Path, *, progress: Said = _silent) -> Verified:
     return Verified(tuple(problems), tuple(versions))
 
 
-def check_same(folder: Path, *, progress: Said = _silent) -> FrozenSet:
+def check_same(folder: Path, *, progress: Said = QUIET) -> FrozenSet:
     """Give a frozen set that is still the same; raises BadInput that lists what is not."""
     found = verify(folder, progress=progress)
     if found.same:

@@ -17,6 +17,17 @@ from hostctl.suites.text import accuracies, asked, headline, relative_table, rem
 
 MARKS = ((BLUE, "o"), (ORANGE, "X"), (GREEN, "s"), (GREY, "v"))
 FEWEST_STEPS = 3  # of a curve: two points are in the table already
+ALONG = {  # what the numbers in the names of a family's perturbations count
+    **dict.fromkeys(("shift-crop", "translate"), "pixels"),
+    **dict.fromkeys(("shift-black", "shift-inpaint"), "pixels of the input"),
+    "scale-black": "side of the embedded picture (pixels)",
+    **dict.fromkeys(("rotate", "hue"), "degrees"),
+    **dict.fromkeys(("zoom", "off-centre", "contrast", "saturation"), "percent"),
+    "gain": "percent of the light",
+    **dict.fromkeys(("offset", "camera-noise"), "levels of 255"),
+    "blur": "deviation (tenths of a pixel)",
+    "dead-pixels": "of 10,000 pixels",
+}
 MEASURED = {"error": "wrong (%)", "flip-probability": "pictures with another label (%)"}
 
 
@@ -68,8 +79,7 @@ def plot_family(family: str, steps: pd.DataFrame, device: str) -> Plot:
         told.append(f"{model}: {percent(curve['value'].iloc[0])} to {percent(curve['value'].iloc[-1])}")
     axes.set_ylim(bottom=0)
     axes.xaxis.get_major_locator().set_params(integer=True)
-    framed = "-frame-" in str(steps["perturbation"].iloc[0])
-    axes.set_xlabel("severity" if steps["measure"].iloc[0] == "error" else "frame" if framed else "step")
+    axes.set_xlabel(_along(family, steps))
     axes.set_ylabel(MEASURED[str(steps["measure"].iloc[0])])
     axes.grid(axis="y")
     add_legend(axes, 2)
@@ -78,3 +88,11 @@ def plot_family(family: str, steps: pd.DataFrame, device: str) -> Plot:
         "A band: the interval over objects." if len(models) == steps["model"].nunique() else "The first four models."
     )
     return Plot(f"{family}{of}", caption, "; ".join(told), svg_text(figure, f"{family}{of}"))
+
+
+def _along(family: str, steps: pd.DataFrame) -> str:
+    """What a family's curve goes along, with its unit."""
+    if steps["measure"].iloc[0] == "error":
+        return "severity"
+    framed = "-frame-" in str(steps["perturbation"].iloc[0])
+    return "frame" if framed else ALONG.get(family.removesuffix("-beyond"), "step")

@@ -18,6 +18,7 @@ from device_agents.sidecar import Sidecar
 from hostctl.grid import Assignment, predict_run
 from hostctl.pictures.file_runs import run_of_files
 from hostctl.pictures.prepared import as_prepared
+from hostctl.predictions.label_gaps import label_gaps
 from hostctl.printing import Progress, silent
 from hostctl.suites.asked import check_models, environments, pick_suite
 from hostctl.suites.frozen import MANIFEST, FrozenSet, check_same
@@ -79,9 +80,9 @@ def measure_suite(
             work = [Assignment(tuple(environments(base, suite)), made=AS_SHOT)]
             predict_run(opened, path, card, work, workers=workers, progress=said)
         table = suite_table(opened, suite, bases)
-        folder = opened.folder
+        folder, gaps = opened.folder, label_gaps(opened.scenes(), known)
     found = measured(table, suite, level=level, run=folder, baseline=baseline)
-    found.result.update(_of_frozen(frozen, suite))
+    found.result.update(_of_frozen(frozen, suite), label_gaps=gaps)
     return found
 
 
@@ -132,11 +133,18 @@ def measured(table: pd.DataFrame, suite: Suite, *, run: Path, level: float = 0.9
         ],
         "predictions": len(table),
         "failed": len(failed),
-        "failures": [
-            f"{row.picture}, {row.perturbation}: {row.error}" for row in failed.head(MOST_LISTED).itertuples()
-        ],
+        "failures": _failures(failed)[:MOST_LISTED],
     }
     return Measured(result, numbers, steps)
+
+
+def _failures(failed: pd.DataFrame) -> list[str]:
+    """A line a picture and reason: the perturbation, or how many of them failed for it."""
+    lines = []
+    for (picture, error), part in failed.groupby(["picture", "error"], sort=False):
+        which = f", {part['perturbation'].iloc[0] or 'as it is'}" if len(part) == 1 else f" ({len(part)} predictions)"
+        lines.append(f"{picture}{which}: {error}")
+    return lines
 
 
 def _relative(table: pd.DataFrame, suite: Suite, baseline: str, level: float) -> list[dict[str, Any]]:

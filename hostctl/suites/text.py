@@ -17,6 +17,24 @@ ANSWERS = {  # the first that a suite has
     "error": "is wrong in {} of the changed pictures",
     "flip-probability": "changes its answer in {} of the comparisons",
 }
+MEANINGS = {  # what a reader is told of each measure that the table has; docs/repeatability.md defines them
+    "flip-probability": "comparisons whose first labels differ; 0 is a model that always repeats itself",
+    "probability-change": "how far the probability of the first picture's label moves, on average",
+    "true-probability-change": "the same of the accepted labels",
+    "top-5-distance": "how far the first five labels change their order, 0 (not at all) to 18",
+    "shift-consistency": "pictures whose two random crops get the same label; 100 % is best",
+    "instability": "pictures that are right at one of the family's perturbations and clearly wrong at another",
+    "error": "wrong answers, over all severities",
+    "ce": "that error over AlexNet's on ImageNet-C, of other pictures than these: 100 is AlexNet, less is better",
+    "mce": "the mean of ce over the 15 corruptions",
+    "flip-rate": "flip-probability over the baseline's: below 1 is steadier",
+    "relative-ce": "error over the baseline's: below 1 is better",
+    "mfr": "the mean of flip-rate over the families",
+    "relative-mce": "the mean of relative-ce over the families",
+}
+YARDSTICKS = {  # of a suite: what was published, to set a number beside
+    "shift": "published of shift-crop: 5 to 15 % of labels change (Azulay and Weiss, larger networks of 2018)",
+}
 
 Row = Mapping[str, Any]
 
@@ -59,12 +77,20 @@ def headline(result: Mapping[str, Any]) -> str:
     measure = next((one for one in ANSWERS if one in found), None)
     if measure is None:
         return f"suite {result['suite']}: no number"
-    return f"{result['models'][0]} {ANSWERS[measure].format(shown(found[measure]))}: suite {result['suite']}"
+    device = f" on {found[measure]['device']}" if len(result["devices"]) > 1 else ""
+    return f"{result['models'][0]}{device} {ANSWERS[measure].format(shown(found[measure]))}: suite {result['suite']}"
 
 
 def asked(result: Mapping[str, Any]) -> str:
-    """What was asked of how many pictures."""
-    return f"{result['about']}; {result['pictures']} pictures of {result['clusters']} objects"
+    """What was asked of how many pictures, and which families where it was not all of the suite's."""
+    whole, some = SUITES[result["suite"]].families, list(result["families"])
+    part = f"; of its {len(whole)} families only {', '.join(some)}" if len(some) < len(whole) else ""
+    counts = _number(result["pictures"], "picture"), _number(result["clusters"], "object")
+    return f"{result['about']}{part}; {' of '.join(counts)}"
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def side_by_side(rows: Iterable[Row], models: Sequence[str]) -> list[dict[str, str]]:
@@ -107,13 +133,15 @@ def accuracies(result: Mapping[str, Any]) -> list[str]:
 
 def remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know of the numbers: intervals, pictures left out, the literature's constants."""
-    told = [f"[low, high]: intervals of {100 * result['level']:.0f} % over objects (clusters), not over predictions"]
+    told = list(result.get("label_gaps", ()))
+    told += [f"[low, high]: intervals of {100 * result['level']:.0f} % over objects (clusters), not over predictions"]
+    used = {row["measure"] for row in (*result["rows"], *result["relative"])}
+    told += [f"{measure}: {meaning}" for measure, meaning in MEANINGS.items() if measure in used]
+    told += [YARDSTICKS[result["suite"]]] if result["suite"] in YARDSTICKS else []
     if missing := max((row["missing"] for row in result["rows"]), default=0):
         told.append(f"up to {missing} pictures a family lack an answer (too small, or failed) and are left out of it")
     if result.get("frozen"):
         told.append(f"the frozen set {result['frozen'][:12]}, checked: comparable with every score on it")
     if extra := result.get("not_frozen"):
         told.append(f"{len(extra)} perturbations are not fixed by that set, such as {extra[0]}")
-    if any(row["measure"] in SHARES_OF_ALEXNET for row in result["rows"]):
-        told.append("ce, mce: 100 is AlexNet's error on ImageNet-C, of other pictures than these")
     return told

@@ -12,12 +12,11 @@ from capture.encode import encode_png
 from capture.scenes import read_scenes
 from capture.video import Frame, read_frames, recorded_at
 from device_agents.errors import BadInput
-from device_agents.predict import hash_file
-from device_agents.records import Picture, Scene, step_key
+from device_agents.hashing import hash_file
+from device_agents.records import UNLABELLED, Picture, Scene, step_key
 
 DEVICE = "video"
 NOTE = "videos"  # of each scene: how many frames were taken, and what stopped the reading
-UNLABELLED = "unlabelled"
 NO_DATE = datetime(1970, 1, 1, tzinfo=UTC)  # of videos that do not say when they were recorded: times count from here
 
 Said = Callable[[int, int, str], None]

@@ -18,7 +18,7 @@ def video_text(result: Mapping[str, Any]) -> str:
     if result["correlations"]:
         lines += ["", "flips in videos against flips under synthetic changes:"]
         lines += [table_text([correlation_row(row) for row in result["correlations"]])]
-        lines += [remark for remark in remarks(result) if remark.startswith("Spearman")]
+    lines += ["", *remarks(result)]
     lines += [f"stopped: {problem}" for problem in result["stopped"]]
     lines += [f"frames that failed: {result['failed']}"] if result["failed"] else []
     return "\n".join([*lines, f"run   {result['run']}", f"page  {result['page']}", f"csv   {result['csv']}"])

@@ -13,13 +13,13 @@ import numpy as np
 from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.predict import default_environment
-from device_agents.records import Environment, Scene
+from device_agents.records import UNLABELLED, Environment, Scene, is_labelled
 from device_agents.sidecar import Sidecar, read_labels
 from device_agents.tasks.families import CLASSIFICATION
 from hostctl.grid import Assignment, predict_run
 from hostctl.printing import Progress, silent
 from hostctl.videos import numbers
-from hostctl.videos.frames import UNLABELLED, read_note, run_of_videos, video_scenes
+from hostctl.videos.frames import read_note, run_of_videos, video_scenes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def measure_videos(
         "models": [card.name for _, card in known],
         "every": every,
         "window": window,
-        "labelled": all(scene.labels != (UNLABELLED,) for scene in scenes),
+        "labelled": all(is_labelled(scene.labels) for scene in scenes),
         "synthetic": {family: list(names) for family, names in families.items()},
         "stopped": [f"{name}: {one['problem']}" for name, one in told.items() if one["problem"]],
         "failed": int((frames["error"] != "").sum()),

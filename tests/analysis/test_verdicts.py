@@ -41,6 +41,22 @@ def test_each_row_has_its_own_accepted_labels():
     assert list(found) == ["right", "ambiguous"]
 
 
+def test_nothing_is_right_or_wrong_where_nobody_knows_the_answer():
+    unlabelled = [("unlabelled",)] * 3
+    labels = np.array(["a", "unlabelled", ""], object)
+    assert list(verdicts(labels, unlabelled, [()] * 3)) == ["ambiguous", "ambiguous", "missing"]
+    codes = first_verdicts(
+        np.array([0, 1, -1]),
+        ["a", "unlabelled"],
+        which=np.zeros(3, dtype=int),
+        accepted=unlabelled[:1],
+        ambiguous=[()],
+        failed=np.zeros(3, dtype=bool),
+    )
+    assert [VERDICTS[code] for code in codes] == ["ambiguous", "ambiguous", "missing"]
+    assert judged([["a"], ["b"]], accepted=("unlabelled", "a")) == ["right", "wrong"]  # judged by a person since
+
+
 def test_lists_and_series_do_as_well():
     found = verdicts(pd.Series(["a", "b"], dtype="str"), pd.Series([["a"], ["a"]]), pd.Series([[], []]))
     assert list(found) == ["right", "wrong"]

@@ -1,12 +1,8 @@
-"""The display: the state with a scripted page, the HTTP rules with Flask's client, and the server's clean end."""
+"""The display: the state with a scripted page, the HTTP rules with Flask's client."""
 
 import json
-import logging
 import re
 import threading
-import time
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from capture.display import DisplayServer, create_app
+from capture.display import create_app
 from capture.display_state import Display
 from capture.frames import render_png
 from capture.screen import layout_for, render_frame, scene_box
-from capture.screen_report import ScreenReport, read_report, refusal
+from capture.screen_report import ScreenReport
 from device_agents.decode import DECODERS
 from device_agents.errors import BadInput, TimedOut, Unreachable
 from device_agents.records import Scene
@@ -218,37 +214,6 @@ def test_closing_ends_a_show_that_waits(display, open_page, scenes):
             showing.result(PATIENCE_S)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({}, ""),
-        ({"ratio": 2.625, "gamut": "none"}, ""),
-        ({"scale": 1.5}, "pinched to 150%"),
-        ({"zoom": 1.1}, "zoom is 110%"),
-        ({"zoom": float("nan")}, "zoom is nan%"),
-        ({"height": 100}, "at least 240"),
-        ({"width": 100000}, "at most 8192"),
-    ],
-)
-def test_which_screens_are_refused(changes, words):
-    reason = refusal(ScreenReport(**{"client": "c", "height": 960, "width": 1280, **changes}))
-    assert (words in reason) if words else (reason == "")
-
-
-@pytest.mark.parametrize(
-    ("values", "wrong"),
-    [
-        ({"client": "c", "height": 1}, "wrong: width"),
-        ({"client": "c", "height": 1.5, "width": 2}, "wrong: height"),
-        ({"client": "c", "height": True, "width": 2}, "wrong: height"),
-        ({"client": "c", "height": 1, "width": 2, "colour": 3}, "wrong: colour"),
-    ],
-)
-def test_a_report_of_another_shape_is_refused(values, wrong):
-    with pytest.raises(BadInput, match=wrong):
-        read_report(values)
-
-
 def test_rendering_is_the_same_every_time(scenes):
     layout = layout_for(480, 640)
     assert render_png(scenes[0], 5, layout) == render_png(scenes[0], 5, layout)
@@ -366,53 +331,3 @@ def test_a_device_asks_for_a_scene(client, open_page):
 def test_asking_is_off_unless_the_host_lets_devices_ask(display):
     closed = create_app(display, token=TOKEN).test_client()
     assert ask(closed, "POST", "/show", json={"scene": "scene1"}).status_code == 404
-
-
-# The server.
-
-
-def fetch(server, path, **options):
-    address = f"http://127.0.0.1:{server.port}{path}"
-    asked = urllib.request.Request(address, headers={"X-Display-Token": server.token}, **options)
-    with urllib.request.urlopen(asked, timeout=PATIENCE_S) as answer:
-        return answer.read()
-
-
-def test_the_server_starts_answers_and_leaves_no_thread_behind(scenes, caplog):
-    before = threading.active_count()
-    with caplog.at_level(logging.DEBUG, logger="capture.display"), DisplayServer(settle_ms=0) as server:
-        assert server.url == f"http://127.0.0.1:{server.port}/?token={server.token}"
-        assert len(server.token) >= 32
-        assert b"page.js" in fetch(server, f"/?token={server.token}")
-        with pytest.raises(urllib.error.HTTPError, match="401") as refused:
-            urllib.request.urlopen(f"http://127.0.0.1:{server.port}/state", timeout=PATIENCE_S)
-        refused.value.close()
-        stream = urllib.request.urlopen(f"{server.url.replace('/?', '/events?')}&client=x", timeout=PATIENCE_S)
-        assert stream.readline().startswith(b"retry:")  # left open: the server has to end it
-    assert stream.read() is not None
-    stream.close()
-    assert threading.active_count() == before
-    assert "GET / 200" in caplog.text
-    assert server.token not in caplog.text
-
-
-def test_a_connection_that_never_asks_does_not_hold_up_the_end():
-    with DisplayServer() as server:
-        connection = urllib.request.socket.create_connection(("127.0.0.1", server.port))
-        begun = time.monotonic()
-    assert time.monotonic() - begun < PATIENCE_S
-    connection.close()
-
-
-def test_a_taken_port_is_bad_input():
-    with DisplayServer() as server:
-        second = DisplayServer(port=server.port)
-        with pytest.raises(BadInput, match=f"cannot listen on 127.0.0.1:{server.port}"):
-            second.__enter__()
-
-
-def test_the_same_port_and_token_can_be_taken_again():
-    with DisplayServer() as first:
-        pass
-    with DisplayServer(port=first.port, token=first.token) as second:
-        assert second.url == first.url

@@ -56,7 +56,9 @@ def test_a_flat_folder_asks_for_a_csv_and_names_the_one_that_is_there(tmp_path):
 
 def test_an_empty_folder_and_nothing_at_all(tmp_path):
     assert "in sub-folders, got none" in refusal(tmp_path)
-    assert "there is no" in refusal(tmp_path / "missing")
+    assert refusal(tmp_path / "missing").startswith(
+        f"{tmp_path / 'missing'}: there is no such file or folder; expected"
+    )
     assert "at least one scene" in refusal(table(tmp_path, "file,labels\n"))
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import io
 import struct
 import sys
@@ -43,14 +44,17 @@ DIFFERENCES_420 = {
 }  # fmt: skip
 
 
+@functools.cache
 def edges(height: int = 131, width: int = 173) -> np.ndarray:
-    """Noise, ramps, a chessboard and one block of strong colour."""
+    """Noise, ramps, a chessboard and one block of strong colour; not to be written into."""
     y, x = np.mgrid[0:height, 0:width]
     picture = np.stack([x * 1.3, y * 1.7, (x + y) * 0.8], axis=2)
     picture += np.random.default_rng(0).normal(0, 12, picture.shape)
     picture[(x // 16 + y // 16) % 2 == 0] += 60
     picture[40:90, 50:120] = (220, 30, 40)
-    return picture.clip(0, 255).astype(np.uint8)
+    picture = picture.clip(0, 255).astype(np.uint8)
+    picture.setflags(write=False)
+    return picture
 
 
 def jpeg(pixels: np.ndarray, mode: str = "RGB", **options: object) -> bytes:
@@ -214,6 +218,7 @@ def test_unusual_chroma_subsampling_is_read(name: str) -> None:
     assert np.abs(decoded.astype(int) - DECODERS[name](data)).max() <= 1
 
 
+@functools.cache
 def bases() -> list[bytes]:
     picture, exif = edges(40, 61), Image.Exif()
     exif[0x0112] = 6

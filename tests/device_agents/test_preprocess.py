@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from device_agents import preprocess as stages
+from device_agents.decode import RGB
 from device_agents.errors import BadInput, MissingExtra
 from device_agents.preprocess import SCALINGS, Share, StageFailed, fingerprint, preprocess, to_tensor
 from device_agents.records import Environment
+from device_agents.resize import RESIZERS
 from tests.device_agents.tiny_models import png, tiny_sidecar
 
 PIXELS = np.array([[[0, 51, 102], [153, 204, 255]], [[10, 20, 30], [40, 50, 60]]], np.uint8)
@@ -184,3 +186,34 @@ def test_share_lets_an_interrupt_through() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         Share().once("decode", "pillow", interrupted)
+
+
+def test_frames_that_move_the_picture_share_its_resizing(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes, resize = [], RESIZERS["pillow-bilinear"]
+
+    def counted(pixels: RGB, height: int, width: int) -> RGB:
+        sizes.append((height, width))
+        return resize(pixels, height, width)
+
+    monkeypatch.setitem(RESIZERS, "counted", counted)
+    data = png(np.random.default_rng(1).integers(0, 256, (40, 52, 3)).astype(np.uint8))
+    names = [f"{kind}-frame-{number:02d}" for kind in ("rotate", "shear", "translate") for number in (2, 9, 30)]
+    sidecar = dataclasses.replace(tiny_sidecar(), input_height=28, input_width=28)
+    asked = [dataclasses.replace(HERE, resizer="counted", perturbation=name) for name in [*names, "shift-crop-3"]]
+    alone = [preprocess(data, environment=one, sidecar=sidecar).resized_sha256 for one in asked]
+    assert len(sizes) == len(asked)
+    sizes.clear()
+    share = Share()
+    together = [preprocess(data, environment=one, sidecar=sidecar, share=share).resized_sha256 for one in asked]
+    assert together == alone
+    assert sizes == [(32, 41), (28, 28)]
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**32 - 1))
+@settings(max_examples=20, deadline=None)
+def test_imagenet_scaling_is_the_formula_of_every_value(height: int, width: int, seed: int) -> None:
+    picture = np.random.default_rng(seed).integers(0, 256, (height, width, 3)).astype(np.uint8)
+    mean, deviation = (np.array(x, np.float32) for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+    expected = (picture.astype(np.float32) / np.float32(255) - mean) / deviation
+    assert np.array_equal(SCALINGS["imagenet"](picture), expected)
+    assert np.array_equal(SCALINGS["imagenet-swapped"](picture), SCALINGS["imagenet"](picture[..., ::-1].copy()))

@@ -16,12 +16,9 @@ import pytest
 
 from analysis.store import Run
 from device_agents.errors import BadInput
-from tests.fakes.command import instability, start
-from tests.fakes.photos import packaged
+from tests.fakes.command import start
+from tests.fakes.host_grid import words_for
 
-PICTURES = 20
-VARY = ("--vary", "resizer=pillow-*,opencv-*", "--vary", "decoder=pillow,jpeg-fast-dct,libjpeg-9f")
-VARY += ("--vary", "colour=rgb,bt601-float", "--design", "factorial")
 LIMIT_S = 240.0  # far beyond what it takes, for a busy machine
 
 SCHEDULER = """
@@ -85,26 +82,10 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="module")
-def words(tmp_path_factory: pytest.TempPathFactory) -> tuple[object, ...]:
-    scenes = packaged(tmp_path_factory.mktemp("scenes"), PICTURES)
-    return ("predict", "--scenes", scenes, "--model", "mobilenet-v2", *VARY, "--quiet")
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory, words: tuple[object, ...]) -> pd.DataFrame:
-    """The table of the same grid on this host."""
-    folder = tmp_path_factory.mktemp("here")
-    done = instability(*words, "--out", "run", "--workers", "1", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    return everything(folder / "run")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_killed_workers_lose_and_double_nothing(
-    tmp_path: Path, words: tuple[object, ...], expected: pd.DataFrame
-) -> None:
+def test_killed_workers_lose_and_double_nothing(tmp_path: Path, host_grid_run: Path) -> None:
+    words, expected = words_for(tmp_path), everything(host_grid_run)
     there = tmp_path / "there"
     with contextlib.ExitStack() as stack:
         _, address = stack.enter_context(process(SCHEDULER))

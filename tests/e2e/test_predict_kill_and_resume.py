@@ -13,12 +13,9 @@ import pytest
 from analysis.store import Run
 from device_agents.errors import BadInput
 from tests.fakes.command import instability, start
-from tests.fakes.photos import packaged
+from tests.fakes.host_grid import ENVIRONMENTS, PICTURES, words_for
 
 KILLS = 5
-PICTURES = 20
-VARY = ("--vary", "resizer=pillow-*,opencv-*", "--vary", "decoder=pillow,jpeg-fast-dct,libjpeg-9f")
-VARY += ("--vary", "colour=rgb,bt601-float", "--design", "factorial")
 
 
 def contents(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, set[str]]:
@@ -40,12 +37,9 @@ def predicted(folder: Path) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_kills_change_nothing(tmp_path: Path) -> None:
-    words = ("predict", "--scenes", packaged(tmp_path, PICTURES), "--model", "mobilenet-v2", *VARY, "--quiet")
-    words += ("--workers", "2")
-    done = instability(*words, "--out", "calm", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    calm = contents(tmp_path / "calm")
+def test_kills_change_nothing(tmp_path: Path, host_grid_run: Path) -> None:
+    words = (*words_for(tmp_path), "--workers", "2")
+    calm = contents(host_grid_run)
 
     rng = random.Random(20261122)
     stormy, seen = tmp_path / "stormy", []
@@ -65,7 +59,7 @@ def test_kills_change_nothing(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
     pictures, predictions, parts = contents(stormy)
-    assert len(predictions) == PICTURES * 66
+    assert len(predictions) == PICTURES * ENVIRONMENTS
     pd.testing.assert_frame_equal(pictures, calm[0])
     pd.testing.assert_frame_equal(predictions, calm[1])
     assert parts == calm[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from tests.fakes.tiny_training import CLASSES
 HEIGHT, WIDTH = 24, 20
 CORNERS = ((-0.5, -0.5), (WIDTH - 0.5, -0.5), (WIDTH - 0.5, HEIGHT - 0.5), (-0.5, HEIGHT - 0.5))
 Key = tuple[str, str]
+START = datetime(2026, 1, 2, 23, 30, tzinfo=UTC)
 
 
 def shot_run(
@@ -27,8 +29,12 @@ def shot_run(
     repeats: int = 1,
     lacking: Sequence[Key] = (),
     also: str = "",
+    taken_s: Sequence[float] = (),
 ) -> Path:
-    """Write a run of ``objects`` scenes a class; lacking: (scene, device) without a picture; also: a label for all."""
+    """Write a run of ``objects`` scenes a class; lacking: (scene, device) without a picture; also: a label for all.
+
+    taken_s: when each repeat was taken, in seconds from START; no times are noted where it is empty.
+    """
     settings = {"lab": "tiny", "device": [{"name": name, "kind": "virtual-phone"} for name in devices]}
     names = [(label, number, f"{label}-{number}") for label in CLASSES for number in range(objects)]
     scenes = [Scene(scene, f"{scene}.png", "0" * 64, tuple(filter(None, (label, also)))) for label, _, scene in names]
@@ -44,6 +50,8 @@ def shot_run(
                         sha256 = hashlib.sha256(data).hexdigest()
                         key = f"{scene}|0|{repeat}|{device}|png"
                         shot = {"scene": scene, "repeat": repeat, "device": device, "corners": CORNERS}
+                        if taken_s:
+                            shot["taken_utc"] = (START + timedelta(seconds=taken_s[repeat])).isoformat()
                         run.add_picture(Picture(key, sha256, ".png", len(data), WIDTH, HEIGHT, **shot), {sha256: data})
             run.add_steps(steps)
         for device in devices:

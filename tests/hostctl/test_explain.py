@@ -10,7 +10,8 @@ from PIL import Image
 from analysis.bisect import norm
 from analysis.store import Run
 from device_agents.errors import BadInput
-from device_agents.predict import Job, JobPicture, default_environment, hash_file, predict
+from device_agents.hashing import hash_file
+from device_agents.predict import Job, JobPicture, default_environment, predict
 from device_agents.preprocess import StageFailed
 from device_agents.records import Picture, Scene
 from hostctl.causes.ways import Way, hybrid

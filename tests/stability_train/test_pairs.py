@@ -61,6 +61,15 @@ def test_no_split_divides_an_object(drawing: list[tuple[int, int]], share: float
     assert Counter(one for _, held in folds for one in held) == Counter(some)
 
 
+def test_a_class_with_too_few_objects_is_named_with_what_to_do(photos: list[Photo]) -> None:
+    lonely = [one for one in photos if one.label != "red" or one.cluster == "red-0"]
+    told = "class red: expected two objects or more, one object each at least, got 3 folds and 1 objects; give more"
+    with pytest.raises(BadInput, match=told):
+        fold_photos(lonely, folds=3, seed=0)
+    with pytest.raises(BadInput, match="expected 2 to 4 folds.*got 5 folds and 4 objects"):
+        fold_photos(photos, folds=5, seed=0)
+
+
 def test_classes_are_the_labels_and_need_two_objects(photos: list[Photo]) -> None:
     assert classes_of(photos) == CLASSES
     assert classes_of(photos, known=("red", "green", "blue", "grey")) == ("red", "green", "blue", "grey")

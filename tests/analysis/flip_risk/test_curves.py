@@ -80,6 +80,33 @@ def test_a_difference_is_paired():
     assert 0 < worse.interval.low < worse.value < worse.interval.high
 
 
+def test_p_of_a_difference_agrees_with_its_interval_and_with_delongs():
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(7)
+    flips = np.arange(400) < 200
+    first, second = rng.normal(flips * 1.0), rng.normal(flips * 0.75)
+    found = area_difference(first, second, flips, np.arange(400))
+    placed = [[(one[flips][:, None] > one[~flips][None]).astype(float)] for one in (first, second)]
+    rows, columns = (np.array([one[0].mean(axis=axis) for one in placed]) for axis in (1, 0))
+    variance = (np.cov(rows) / 200 + np.cov(columns) / 200) @ [1, -1] @ [1, -1]  # DeLong et al. (1988)
+    assert found.p == pytest.approx(2 * norm.sf(abs(found.value) / np.sqrt(variance)), rel=0.1)
+    assert (found.p < 0.05) == (found.interval.low > 0 or found.interval.high < 0)
+
+
+def test_a_difference_without_any_seen_error_is_not_sure_of_itself():
+    flips = np.arange(24) < 12
+    perfect, other, flat = flips + np.arange(24) / 100, flips - np.arange(24) / 100, np.zeros(24)
+    both = area_difference(perfect, other, flips, np.arange(24))
+    least = 0.025 ** (1 / 12)
+    assert (both.value, both.p) == (0, 1)
+    assert (both.interval.low, both.interval.high) == pytest.approx((least - 1, 1 - least))
+    far = area_difference(perfect, flat, flips, np.arange(24))
+    assert (far.value, far.p) == (0.5, 2 * 0.5**12)
+    assert 0 < far.interval.low < 0.5 < far.interval.high
+    assert roc_area(flat, flips, np.arange(24)).interval.low == pytest.approx(0.5 - (1 - least) / 2)
+
+
 def test_the_intervals_hold_the_truth_as_often_as_they_say():
     rng = np.random.default_rng(6)
     area, held = 0.7602, [0, 0]  # of two normals one deviation apart: Phi(1 / sqrt 2)

@@ -79,3 +79,9 @@ def test_bad_input_is_explained():
         margin(rows(FIVE).drop(columns=["score_1"]))
     with pytest.raises(BadInput, match="ambiguous"):
         logit(rows(FIVE).drop(columns=["ambiguous"]))
+
+
+def test_an_unlabelled_scene_has_no_margin():
+    table = rows(FIVE, accepted=("unlabelled",))
+    assert np.isnan(margin(table).values).all()
+    assert logit(table).counts == {"measured": 0, "at_most": 0, "at_least": 0, "missing": 1}

@@ -1,3 +1,5 @@
+import pandas as pd
+
 from analysis.pages.answer import VIRTUAL, counted, headline, interval, percent, remarks
 from analysis.tables import study
 from tests.analysis.sample import predictions
@@ -77,3 +79,33 @@ def test_numbers_as_people_write_them():
     assert percent(None) == "–"
     assert interval({"low": None, "high": None}) == ""
     assert [counted(number, "device") for number in (1, 5, 13)] == ["one device", "five devices", "13 devices"]
+
+
+def test_without_labels_nothing_is_right_or_wrong_and_only_agreement_is_told():
+    table = predictions(seed=4)
+    bare = table.assign(labels=[("unlabelled",)] * len(table)).drop(columns="verdict", errors="ignore")
+    summary = study(bare).summary
+    assert summary["unlabelled"] == summary["scenes"]
+    assert (summary["instability"]["rate"], summary["accuracy_overall"]["accuracy"]) == (None, None)
+    assert summary["disagreement"] == study(table).summary["disagreement"]
+    told = plain(headline(summary))
+    assert told.startswith(f"Your model gives different answers to {plain(percent(summary['disagreement']['rate']))} [")
+    assert told.endswith("devices; which are right nobody knows.")
+    assert not any("neither right nor wrong" in one or "not be compared" in one for one in remarks(summary, virtual=0))
+    one = study(bare[bare["device"] == bare["device"].iloc[0]]).summary
+    assert headline(one).startswith("No scene has a label, so that no answer is right or wrong")
+    assert "Accuracy and instability need labels and are not told; whether answers agree needs none." in remarks(
+        one, virtual=False
+    )
+
+
+def test_scenes_without_labels_are_left_out_of_what_needs_them():
+    table = predictions(seed=4)
+    lost = table["scene"].isin(sorted(set(table["scene"]))[:2])
+    bare = table.drop(columns="verdict", errors="ignore")
+    bare = bare.assign(labels=bare["labels"].where(~lost, pd.Series([("unlabelled",)] * len(bare), index=bare.index)))
+    summary, others = study(bare).summary, study(table[~lost]).summary
+    for name in ("rate", "items", "unstable"):
+        assert summary["instability"][name] == others["instability"][name]
+    assert summary["accuracy"] == others["accuracy"]
+    assert any(one.startswith("2 of ") and "have no label" in one for one in remarks(summary, virtual=False))

@@ -1,5 +1,6 @@
 import re
 
+import pandas as pd
 import pytest
 
 from analysis.pages.repeatability_section import as_shown, repeatability_sections, suite_sentence
@@ -79,6 +80,30 @@ def test_families_without_an_order_are_dots_with_intervals():
     assert list(section.plots) == ["shift-flips", "natural-flips"]
     assert "The first 3 of 4 models." in section.plots["natural-flips"].caption
     assert "agreement_rate" in section.tables[0].frame.columns
+
+
+def test_devices_are_told_apart_with_their_own_intervals():
+    table = sample(names("shift"), pictures=12, spread=0.1)
+    steady = table.assign(device="steady", picture="steady " + table["picture"])
+    steady["label_1"] = steady.groupby("picture")["label_1"].transform("first")
+    (section,), _ = repeatability_sections(pd.concat([table, steady], ignore_index=True), task="classification")
+    pooled, apart = section.tables
+    assert (pooled.title, apart.title) == ("Shift: m", "Shift, by device: m")
+    own = suite_numbers(table, SUITES["shift"]).set_index(["family", "measure"])
+    shown = apart.frame.set_index(["perturbed by", "device"])
+    assert list(apart.frame["device"][:2]) == ["host", "steady"]  # the means of all devices stand first
+    assert set(apart.frame["perturbed by"][:2]) == {"mean of these"}
+    for end, column in (("value", "label_rate"), ("low", "low"), ("high", "high")):
+        assert shown.loc[("mean of these", "host"), column] == own.loc[("all", "flip-probability"), end]
+        assert shown.loc[("shift-crop", "host"), column] == own.loc[("shift-crop", "flip-probability"), end]
+    assert shown.xs("steady", level="device")["label_rate"].tolist() == [0.0] * (len(shown) // 2)
+    assert pooled.frame["items"].iloc[0] == 24
+    assert apart.frame["items"].iloc[0] == 12
+    lead = section.lead.replace("\N{NO-BREAK SPACE}", " ")
+    assert re.search(r"By device, m 0 % on steady to [0-9.]+ % on host\.", lead)
+    (alone,), _ = repeatability_sections(table, task="classification")
+    assert [one.title for one in alone.tables] == ["Shift: m"]
+    assert "By device" not in alone.lead
 
 
 def test_frames_say_what_they_are_compared_with():

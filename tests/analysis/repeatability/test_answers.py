@@ -48,3 +48,10 @@ def test_a_table_without_models_and_clusters_is_one_model_and_pictures_are_clust
 def test_bad_tables_are_refused_in_a_line(table, message):
     with pytest.raises(BadInput, match=message):
         answers(table)
+
+
+def test_an_unlabelled_picture_accepts_nothing():
+    table = sample(("", "fog-1"), pictures=2)
+    table["labels"] = [("unlabelled",)] * len(table)
+    (found,) = answers(table)
+    assert (found.accepted == -1).all()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from analysis.run_folder import files
-from analysis.run_folder.files import ASIDE, check_space, picture_path, put_picture, sweep, write_whole
+from analysis.run_folder.files import ASIDE, check_space, make_folder, picture_path, put_picture, sweep, write_whole
 from device_agents.errors import BadInput
 
 
@@ -72,6 +72,28 @@ def test_other_errors_of_the_system_pass(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(files.os, "fsync", broken)
     with pytest.raises(OSError, match="broken"):
         write_whole(tmp_path / "x", b"data")
+
+
+def test_a_file_in_a_folders_place_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "out").write_bytes(b"a file")
+    for folder in (tmp_path / "out", tmp_path / "out" / "run"):
+        with pytest.raises(BadInput, match="cannot write to .*out: expected a folder that may be"):
+            make_folder(folder)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES])
+def test_a_folder_that_may_not_be_written_to_is_one_clear_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(files, "FileIO", refused)
+    with pytest.raises(BadInput, match=f"{os.strerror(number)}; choose another folder"):
+        write_whole(tmp_path / "x", b"data")
+    monkeypatch.setattr(Path, "mkdir", refused)
+    with pytest.raises(BadInput, match=f"{os.strerror(number)}; choose another folder"):
+        make_folder(tmp_path / "new" / "run")
 
 
 def test_a_real_limit_on_file_size_is_reported_the_same_way(tmp_path: Path) -> None:

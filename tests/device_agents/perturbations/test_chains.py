@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from device_agents.errors import BadInput
-from device_agents.perturbations import chains
 from device_agents.perturbations.chains import chain, check_perturbation, perturbed
 from device_agents.perturbations.families import VIEWED, Perturbation, generator
 from device_agents.preprocess import Share
@@ -41,7 +40,7 @@ def known(monkeypatch):
         "cut": Perturbation(cut, "cut", VIEWED),
         "turn": Perturbation(double, "turn", moves=True),
     }
-    monkeypatch.setattr(chains, "PERTURBATIONS", table)
+    monkeypatch.setattr("device_agents.perturbations.known.PERTURBATIONS", table)
 
 
 def made(names, *, data=b"file", share=None, resized=lambda: START):

@@ -133,3 +133,16 @@ def test_only_the_elastic_transform_moves_what_is_shown():
         check_perturbation(name, task="classification")
         with pytest.raises(BadInput, match="moves what the model sees: expected a classifier, got a model for detec"):
             check_perturbation(name, task="detection")
+
+
+@pytest.mark.parametrize("name", ["elastic-transform", "frost", "zoom-blur"])
+def test_what_severities_leave_one_another_changes_no_bit(name):
+    picture = drawn(48, 61)
+    ones = {number: CORRUPTIONS[f"{name}-{number}"] for number in range(1, 6)}
+    plain = {number: one.apply(picture, generator("ab", one.stream)) for number, one in ones.items()}
+    for order in ((1, 2, 3, 4, 5), (5, 4, 3, 2, 1), (2, 1, 4, 3, 3, 5)):
+        memory = {}
+        for number in order:
+            assert ones[number].remembers
+            got = ones[number].apply(picture, generator("ab", ones[number].stream), memory=memory)
+            assert np.array_equal(got, plain[number]), (order, number)

@@ -129,3 +129,25 @@ def test_tiny_pictures_give_a_result(name, size):
         got = frame(name, number, np.full((*size, 3), 200, np.uint8), side=8)
         assert got.dtype == np.uint8
         assert got.shape == ((8, 8, 3) if name in MOVED else (*size, 3))
+
+
+@pytest.mark.parametrize("name", ["zoom-blur", "snow", "spatter"])
+def test_what_frames_leave_one_another_changes_no_bit(name, picture):
+    plain = {number: frame(name, number, picture) for number in (0, 1, 2, 9, 30)}
+    for order in (sorted(plain), sorted(plain, reverse=True), [2, 30, 9, 9, 0, 1]):
+        memory = {}
+        for number in order:
+            one = SEQUENCES[f"{name}-frame-{number:02d}"]
+            assert one.remembers
+            assert np.array_equal(one.apply(picture, generator("ab", one.stream), memory=memory), plain[number]), order
+
+
+@pytest.mark.parametrize("number", [0, 3, 15, 30])
+def test_brightness_of_a_table_is_the_formula_of_every_pixel(number):
+    pixels = np.random.default_rng(3).integers(0, 256, (61, 47, 3)).astype(np.uint8)
+    pixels[0], pixels[1], pixels[2, :, :2] = 0, 255, 7
+    values = pixels / 255.0
+    value = values.max(axis=2, keepdims=True)
+    changed = np.clip(value + (number - 15) * 2 / 100.0, 0, 1)
+    expected = changed - (value - values) * (changed / np.where(value == 0, 1.0, value))
+    assert np.array_equal(frame("brightness", number, pixels), (np.clip(expected, 0, 1) * 255).astype(np.uint8))

@@ -107,3 +107,10 @@ def test_the_untilted_frame_is_a_pixel_of_the_distance_further_away():
 def test_a_picture_too_narrow_says_so():
     with pytest.raises(BadInput, match="too narrow"):
         _frame(rotate_frame, np.zeros((1, 100_000, 3), np.uint8), 0, height=2000, width=2000)
+
+
+@pytest.mark.parametrize("nearest", [False, True])
+def test_a_part_of_a_moved_picture_is_what_the_whole_has_there(nearest):
+    picture = np.random.default_rng(4).integers(0, 256, (53, 71, 3)).astype(np.uint8)
+    way = {"degrees": 7.0, "shear": -3.0, "scale": 0.93, "right": 5, "nearest": nearest}
+    assert np.array_equal(affine(picture, (31, 44), **way), affine(picture, **way)[:31, :44])

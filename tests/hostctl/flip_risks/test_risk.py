@@ -13,7 +13,7 @@ from device_agents.predict import Job, JobPicture
 from hostctl.command_line.flip_risk import COMMANDS
 from hostctl.flip_risks.risk import measure_flip_risk
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
-from tests.fakes.shot_runs import shot_run
+from tests.fakes.shot_runs import CLASSES, shot_run
 
 TRIES = ("gain-80", "hue-10")
 
@@ -98,3 +98,9 @@ def test_what_a_run_lacks(tmp_path, model):
         measure_flip_risk(few, model=str(model), perturbations=("fog-9",))
     with pytest.raises(BadInput, match="--perturbations: expected one or more"):
         measure_flip_risk(few, model=str(model), perturbations=())
+    alone = [(f"{label}-0", device) for label in CLASSES[1:] for device in ("two", "three")]
+    one = shot_run(tmp_path / "one", objects=1, lacking=alone)
+    with pytest.raises(BadInput, match=r"expected 10 flips between devices or more to learn from, got \d of 6 "):
+        measure_flip_risk(one, model=str(model))
+    with Run.open(one, write=False) as run:
+        assert set(run.predictions()["perturbation"]) == {""}  # said before the tries are predicted

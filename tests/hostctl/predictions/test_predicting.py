@@ -94,6 +94,18 @@ def test_one_environment_gives_what_it_always_gave(setup):
     assert found["top_1"]["accuracy"] == 1.0
 
 
+def test_labels_that_the_model_does_not_have_are_told_in_both_forms(setup):
+    lines = setup["scenes"].read_text().splitlines()
+    setup["scenes"].write_text("\n".join([*lines[:-2], "p22.png,dress", "p23.png,hat"]) + "\n")
+    for vary in ((), ("resizer=pillow-box",)):
+        found = commands.predict(**setup, vary=vary)
+        assert [one.partition(".")[0] for one in found["label_gaps"]] == [
+            "tiny can never be right on 2 of 24 scenes: dress, hat not among its class numbers (its sidecar names no "
+            "label list)"
+        ]
+        assert "note: tiny can never be right on 2 of 24 scenes" in printing.predict_text(found)
+
+
 def test_a_family_gives_a_row_each_and_a_table(setup):
     found = commands.predict(**setup, vary=["resizer=pillow-*", "decoder=opencv"])
     names = sorted(name for name in RESIZERS if name.startswith("pillow-") and name != "pillow-nearest")

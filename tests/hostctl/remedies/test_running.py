@@ -112,7 +112,7 @@ def test_a_headline_names_only_what_is_beyond_chance() -> None:
         "Worse in some measure: tent."
     )
     assert headline(pd.DataFrame([cutmix], columns=names)) == (
-        "None of 1 remedies is better than plain fine-tuning beyond chance in any measure. None is worse in any."
+        "No remedy (1 tried) is better than plain fine-tuning beyond chance in any measure. None is worse in any."
     )
     assert "nothing to compare" in headline(pd.DataFrame())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.metrology.gage import gage
+from analysis.store import Run
 from device_agents.errors import BadInput
 from hostctl.command_line.repeats import COMMANDS
 from hostctl.commands import predict
@@ -45,6 +46,42 @@ def test_the_reading_of_a_run(run):
     assert {row["devices"] for row in result["advice"]["grr"]} >= {3, 5, 10}
     assert result["lacking"] == []
     assert json.loads(json.dumps(result)) == result
+
+
+@pytest.fixture(scope="module")
+def long_run(tmp_path_factory):
+    """Each scene three times: again after 4 seconds, and, past midnight, an hour and 100 seconds after the first."""
+    folder = tmp_path_factory.mktemp("an-hour") / "run"
+    return predicted(folder, objects=4, devices=("one", "two"), repeats=3, taken_s=(0, 4, 3700))
+
+
+def test_seconds_and_an_hour_stand_apart(long_run):
+    result = measure_repeats(long_run).result
+    rows = {row["lag"]: row for row in result["lags"]}
+    assert list(rows) == ["under 10 s", "1 to 4 h", "same device, again"]
+    shots = result["summary"]["scenes"] * 2
+    assert [row["pairs"] for row in rows.values()] == [shots, 2 * shots, 3 * shots]
+    assert [row["median_lag_s"] for row in rows.values()] == [4, 3698, 3696]
+    with Run.open(long_run, write=False) as run:
+        table = run.predictions(["scene", "device", "repeat", "label_1"])
+    label = table.pivot(index=["scene", "device"], columns="repeat", values="label_1")
+    soon, late = (label[0] != label[1]).mean(), [(label[one] != label[2]).mean() for one in (0, 1)]
+    assert rows["under 10 s"]["rate"] == pytest.approx(soon)
+    assert rows["1 to 4 h"]["rate"] == pytest.approx(sum(late) / 2)
+    longer = result["longer"]
+    assert (longer["short"], longer["long"]) == ("under 10 s", "1 to 4 h")
+    assert longer["difference"] == pytest.approx(sum(late) / 2 - soon)
+
+
+def test_a_reader_sees_both_lags(long_run, capsys):
+    (command,) = COMMANDS
+    options = argparse.Namespace(run=long_run, width=None, level=0.95, quiet=True, json=False)
+    assert command.run(options) == 0
+    lines = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines.index("under 10 s") < lines.index("1 to 4 h") < lines.index("same device, again")
+    page = (long_run / "report" / "repeats.html").read_text()
+    assert "under 10 s" in page
+    assert "1 to 4 h" in page
 
 
 def test_a_wanted_width(run):

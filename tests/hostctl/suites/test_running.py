@@ -139,6 +139,8 @@ def test_a_picture_that_is_too_small_is_a_record_of_its_own(tmp_path, scenes):
     assert small[0].startswith("p0, shift-crop-1: ")
     assert "room" in small[0]
     assert found["failed"] == 1 + 11
+    assert len(found["failures"]) == 2  # the picture that cannot be read is told once, not once a perturbation
+    assert found["failures"][0 if small[0] == found["failures"][1] else 1].startswith("p1 (11 predictions): decode: ")
     (row,) = [row for row in found["rows"] if (row["family"], row["measure"]) == ("shift-crop", "flip-probability")]
     assert (row["pictures"], row["missing"]) == (PICTURES - 2, 2)
 

@@ -24,6 +24,7 @@ RESULT = {
     "about": "ImageNet-C",
     "models": ["a", "b"],
     "devices": [""],
+    "families": dict.fromkeys(family.name for family in SUITES["corruptions"].families),
     "pictures": 9,
     "clusters": 8,
     "level": 0.95,
@@ -68,7 +69,9 @@ def test_the_text_says_what_was_found_and_what_to_know():
     assert text.startswith("a is wrong in 40.0 % [39.0, 42.0] of the changed pictures: suite corruptions\n")
     assert "ImageNet-C; 9 pictures of 8 objects" in text
     assert "accuracy as it is  a: 70.0 % [50.0, 80.0]" in text
-    assert "100 is AlexNet's error on ImageNet-C" in text
+    assert "error over AlexNet's on ImageNet-C, of other pictures than these: 100 is AlexNet" in text
+    assert "\nerror: wrong answers" in text
+    assert "shift-consistency" not in text
     assert "failed" not in text
     failed = suite_text({**RESULT, "failed": 3, "failures": ["p, fog-1: decode: OSError: cut"]})
     assert "failed  3 of 90 predictions\n  p, fog-1: decode: OSError: cut" in failed
@@ -86,6 +89,28 @@ def test_a_device_has_its_own_table():
     text = suite_text({**RESULT, "rows": rows, "devices": ["left", "right"]})
     assert text.count("family") == 2
     assert "device left\n" in text
+
+
+def test_the_headline_names_its_device_where_there_are_several():
+    rows = [{**one, "device": device} for device in ("left", "right") for one in ROWS]
+    told = headline({**RESULT, "rows": rows, "devices": ["left", "right"]})
+    assert told == "a on left is wrong in 40.0 % [39.0, 42.0] of the changed pictures: suite corruptions"
+
+
+def test_some_of_the_families_are_not_passed_off_as_the_suite():
+    text = suite_text({**RESULT, "families": {"fog": []}})
+    assert "ImageNet-C; of its 16 families only fog; 9 pictures of 8 objects" in text
+
+
+def test_labels_that_a_model_does_not_have_are_told_before_the_rest():
+    assert remarks({**RESULT, "label_gaps": ["a can never be right on 9 of 9 scenes"]})[0].startswith("a can never")
+
+
+def test_each_measure_is_explained_and_shifts_have_a_published_number_beside_them():
+    shifts = {**RESULT, "suite": "shift", "rows": [row("a", "shift-crop", "flip-probability", 0.1)], "relative": []}
+    told = remarks(shifts)
+    assert any(line.startswith("flip-probability: ") for line in told)
+    assert "5 to 15 %" in told[-1]
 
 
 def test_suites_are_listed():

@@ -14,6 +14,7 @@ from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.predict import default_environment
 from hostctl.command_line.video import COMMANDS
+from hostctl.runs.reporting import report_run
 from hostctl.videos.numbers import consecutive
 from hostctl.videos.page import write_page
 from hostctl.videos.text import video_text
@@ -100,6 +101,19 @@ def test_unlabelled_videos_have_flips_but_no_accuracy(model, videos, tmp_path):
     assert found["correlations"] == []
 
 
+def test_the_report_of_unlabelled_videos_calls_no_answer_wrong(model, videos, tmp_path):
+    paths = [tmp_path / "steady.mkv", tmp_path / "turning.mkv"]
+    measured(model, paths, tmp_path / "run", synthetic=False)
+    summary = report_run(tmp_path / "run")
+    assert (summary["unlabelled"], summary["scenes"], summary["ambiguous"]) == (2, 2, 12)
+    assert summary["accuracy_overall"]["accuracy"] is None
+    with Run.open(tmp_path / "run", write=False) as run:
+        assert set(run.predictions()["verdict"]) == {"ambiguous"}
+    page = (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "No scene has a label, so that no answer is right or wrong" in page
+    assert "Label agreement" in page
+
+
 def test_every_second_frame_and_at_most_two(model, videos, tmp_path):
     found = measured(model, [tmp_path / "turning.mkv"], tmp_path / "run", every=2, most=2, synthetic=False)
     assert found.frames["repeat"].tolist() == [0, 2]
@@ -176,6 +190,7 @@ def test_the_page_shows_the_flips_and_the_text_the_numbers(model, videos, tmp_pa
     text = video_text({**found.result, **written_to})
     assert "2 of 10 pairs" in text
     assert "Spearman's rho over frames" in text
+    assert "Intervals are of 95 % and run over videos (clusters)" in text
 
 
 def test_the_page_shows_a_frame_without_an_answer(model, videos, tmp_path):
