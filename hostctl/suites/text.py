@@ -17,6 +17,11 @@ ANSWERS = {  # the first that a suite has
     "error": "is wrong in {} of the changed pictures",
     "flip-probability": "changes its answer in {} of the comparisons",
 }
+DIFFERENCE = "-difference"  # of the other models' measures: points more than the baseline's
+MORE = {  # the mean over families, of another model against the baseline
+    "error-difference": "is wrong in {} of the changed pictures than {}",
+    "flip-probability-difference": "changes its answer in {} of the comparisons than {}",
+}
 MEANINGS = {  # what a reader is told of each measure that the table has; docs/repeatability.md defines them
     "flip-probability": "comparisons whose first labels differ; 0 is a model that always repeats itself",
     "probability-change": "how far the probability of the first picture's label moves, on average",
@@ -110,7 +115,7 @@ def relative_table(result: Mapping[str, Any], device: str) -> list[dict[str, str
 
 
 def shown(row: Row) -> str:
-    """Write a value with its interval: a percentage, a distance, a ratio, or 100 times a share of AlexNet's."""
+    """Write a value with its interval: a percentage, points, a distance, a ratio, or 100 times a share of AlexNet's."""
     value, ends = row["value"], (row["low"], row["high"])
     if value != value:
         return "-"
@@ -118,9 +123,27 @@ def shown(row: Row) -> str:
         if ends[0] != ends[0]:
             return f"{value:.2f}"
         return f"{value:.2f} [{ends[0]:.2f}, {ends[1]:.2f}]"
+    if row["measure"].endswith(DIFFERENCE):
+        return f"{100 * value:+.1f} points [{100 * ends[0]:+.1f}, {100 * ends[1]:+.1f}]"
     if row["measure"] in SHARES_OF_ALEXNET:
         return f"{100 * value:.1f} [{100 * ends[0]:.1f}, {100 * ends[1]:.1f}]"
     return percent(value, ends)
+
+
+def compared(result: Mapping[str, Any]) -> list[str]:
+    """A sentence a device, other model and mean: better or worse than the baseline, or no difference that shows."""
+    told = []
+    for row in result["relative"]:
+        if row["family"] != ALL or row["measure"] not in MORE or row["low"] != row["low"]:
+            continue
+        who = f"{row['model']}{' on ' * bool(row['device'])}{row['device']}"
+        least, most = sorted((abs(100 * row["low"]), abs(100 * row["high"])))
+        if row["low"] <= 0 <= row["high"]:
+            told.append(f"{who}: no difference from {row['baseline']} shows in the mean, {shown(row)}")
+        else:
+            more = MORE[row["measure"]].format("more" if row["value"] > 0 else "fewer", row["baseline"])
+            told.append(f"{who} {more}, by {abs(100 * row['value']):.1f} points [{least:.1f}, {most:.1f}]")
+    return told
 
 
 def accuracies(result: Mapping[str, Any]) -> list[str]:
@@ -133,7 +156,7 @@ def accuracies(result: Mapping[str, Any]) -> list[str]:
 
 def remarks(result: Mapping[str, Any]) -> list[str]:
     """What a reader must know of the numbers: intervals, pictures left out, the literature's constants."""
-    told = list(result.get("label_gaps", ()))
+    told = [*result.get("label_gaps", ()), *compared(result)]
     told += [f"[low, high]: intervals of {100 * result['level']:.0f} % over objects (clusters), not over predictions"]
     used = {row["measure"] for row in (*result["rows"], *result["relative"])}
     told += [f"{measure}: {meaning}" for measure, meaning in MEANINGS.items() if measure in used]

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.repeatability.suites import SUITES
-from hostctl.suites.text import headline, remarks, shown, side_by_side, suite_text, suites
+from hostctl.suites.text import compared, headline, remarks, shown, side_by_side, suite_text, suites
 
 
 def row(model, family, measure, value, **more):
@@ -49,6 +49,7 @@ RESULT = {
         ("top-5-distance", 7.5, "7.50 [7.49, 7.52]"),
         ("mce", 0.712, "71.2 [70.2, 73.2]"),
         ("error", float("nan"), "-"),
+        ("error-difference", -0.25, "-25.0 points [-26.0, -23.0]"),
     ],
 )
 def test_each_measure_in_its_unit(measure, value, text):
@@ -113,6 +114,23 @@ def test_each_measure_is_explained_and_shifts_have_a_published_number_beside_the
     assert "5 to 15 %" in told[-1]
 
 
+def test_other_models_are_told_against_the_baseline():
+    def said(value, low, high, device=""):
+        one = row("b", "all", "flip-probability-difference", value) | {"low": low, "high": high}
+        return compared({**RESULT, "relative": [{**one, "device": device, "baseline": "a"}]})
+
+    assert said(-0.046, -0.084, -0.004) == [
+        "b changes its answer in fewer of the comparisons than a, by 4.6 points [0.4, 8.4]"
+    ]
+    assert said(0.02, 0.01, 0.03, "left") == [
+        "b on left changes its answer in more of the comparisons than a, by 2.0 points [1.0, 3.0]"
+    ]
+    assert said(0.009, -0.039, 0.057) == ["b: no difference from a shows in the mean, +0.9 points [-3.9, +5.7]"]
+    assert said(0.01, float("nan"), float("nan")) == []
+    assert compared(RESULT) == []  # of single families nothing is said
+    assert remarks(RESULT | {"relative": []})[0].startswith("[low, high]")
+
+
 def test_suites_are_listed():
     assert [one["suite"] for one in suites()] == list(SUITES)
     assert {one["suite"]: one["perturbations"] for one in suites()}["corruptions"] == 76
@@ -123,7 +141,7 @@ def test_other_models_are_told_relative_to_the_baseline():
     at = told.index("relative to a on the same pictures")
     assert told[at + 1].split() == ["family", "measure", "b"]
     assert told[at + 2].split("  ")[-1].strip() == "0.50 [0.49, 0.52]"
-    assert told[at + 3].split("  ")[-1].strip() == "-25.0 % [-26.0, -23.0]"
+    assert told[at + 3].split("  ")[-1].strip() == "-25.0 points [-26.0, -23.0]"
     unknown = {**row("b", "fog", "flip-rate", 0.0), "low": float("nan"), "high": float("nan")}
     assert shown(unknown) == "0.00"
     alone = suite_text({**RESULT, "models": ["a"], "baseline": "", "relative": []})
