@@ -21,8 +21,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from analysis.run_folder.ledger import is_made
+from analysis.store import Run
 from benchmarks.soak_audit import Audit, audit
-from benchmarks.soak_lab import Planned, draw_scenes, tiny_model, write_lab
+from benchmarks.soak_lab import DEVICES, Planned, draw_scenes, tiny_model, write_lab
 from benchmarks.soak_memory import Slope, slope_of
 from benchmarks.soak_watch import Ended, run_command
 from capture.scenes import read_scenes, write_scenes
@@ -34,6 +36,7 @@ STEP_S = 1.5  # a step's time before one was measured
 STARTING_S = 25.0  # about what a command needs beside its steps
 FIRST = 0.7  # of the time is the first session's, the one whose memory tells most
 KILLS = 2  # of a session that is killed
+LATER_S = 3.0  # at most, from the photograph that a kill waits for to the kill
 UNREACHED = "expected at least one device, none can be reached"
 SAID = 20  # mistakes that are printed
 LIMIT_S = 3 * 3600.0  # for one command; the longest takes 40 minutes on a quiet machine
@@ -116,8 +119,8 @@ def one_session(
     words = ("run", home / "lab.toml", "--scenes", home / "scenes.csv", "--out", home / "run", "--model", model)
     commands: list[Ended] = []
     for number in range(kills + ROUNDS):
-        after_s = rng.uniform(2.0, STARTING_S + STEP_S * planned.steps) if number < kills else 0.0
-        ended = run_command([*words, "--json", "--quiet"], root=root, kill_after_s=after_s, limit_s=LIMIT_S)
+        its_time = moment(home / "run", planned, part=(number, kills), rng=rng) if number < kills else None
+        ended = run_command([*words, "--json", "--quiet"], root=root, limit_s=LIMIT_S, its_time=its_time)
         commands.append(ended)
         said(f"  {'killed' if ended.killed else f'code {ended.code}'} after {ended.end_s - ended.begin_s:.0f} s")
         if ended.code == 0 and number >= kills:
@@ -134,6 +137,33 @@ def one_session(
     if not wrong:
         shutil.rmtree(home)
     return commands
+
+
+def moment(folder: Path, planned: Planned, *, part: tuple[int, int], rng: random.Random) -> Callable[[], bool]:
+    """Tell when to kill a session's command: some moments after a photograph of this part (number, of so many).
+
+    By photographs and not by the clock, so that a kill strikes work on a quick machine as on a slow one. If the run
+    has the photograph already, the command dies while it starts.
+    """
+    number, parts = part
+    total = planned.steps * len(DEVICES)
+    wanted = rng.randrange(number * total // parts, (number + 1) * total // parts)
+    later_s, reached_s = rng.uniform(0.0, LATER_S), list[float]()
+
+    def its_time() -> bool:
+        if not reached_s and (not wanted or photographs(folder) >= wanted):
+            reached_s.append(time.monotonic())
+        return bool(reached_s) and time.monotonic() - reached_s[0] >= later_s
+
+    return its_time
+
+
+def photographs(folder: Path) -> int:
+    """How many a run has by now, which another process may be writing or about to make."""
+    if not is_made(folder):
+        return 0
+    with Run.open(folder, write=False) as run:
+        return sum(1 for _ in run.picture_records())
 
 
 def mistakes_of(ended: Ended) -> list[str]:

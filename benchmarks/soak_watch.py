@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import psutil
 
 PROGRAM = Path(sys.executable).with_name("instability")
 LOOK_S = 1.0
+ASK_S = 0.1  # how often it is asked whether the moment has come to kill a command
 GONE_S = 40.0  # how long what a command started may take to end after it
 FOREIGN = (".ses",)  # a file that onnxruntime leaves, one a machine, when it is imported
 MARK = "INSTABILITY_SOAK"  # in the environment of all that a soak starts
@@ -46,8 +47,10 @@ class Ended:
     files_left: list[str] = field(default_factory=list)
 
 
-def run_command(words: Sequence[object], *, root: Path, kill_after_s: float = 0.0, limit_s: float) -> Ended:
-    """Run `instability WORDS` with its state under ``root``; SIGKILL it after so long, 0: not.
+def run_command(
+    words: Sequence[object], *, root: Path, limit_s: float, its_time: Callable[[], bool] | None = None
+) -> Ended:
+    """Run `instability WORDS` with its state under ``root``; SIGKILL it as soon as ``its_time`` says so, None: not.
 
     A command that takes longer than ``limit_s`` is killed too, and its code is -9 though nobody asked for that.
     """
@@ -58,14 +61,10 @@ def run_command(words: Sequence[object], *, root: Path, kill_after_s: float = 0.
         child = subprocess.Popen([str(PROGRAM), *map(str, words)], cwd=root, env=environment, stdout=out, stderr=errors)
         watching = threading.Thread(target=_look, args=(child.pid, looks, over))
         watching.start()
-        killed = False
         try:
-            child.wait(timeout=kill_after_s or limit_s)
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            child.wait()
-            killed = bool(kill_after_s)
+            killed = _wait(child, limit_s=limit_s, its_time=its_time)
         finally:
+            child.kill()
             over.set()
             watching.join()
     end_s = time.time()
@@ -74,6 +73,21 @@ def run_command(words: Sequence[object], *, root: Path, kill_after_s: float = 0.
     files = sorted(path.name for path in temporary.iterdir() if path.name not in FOREIGN)
     shutil.rmtree(temporary)
     return Ended(child.returncode, begin_s, end_s, killed, out_text, errors_text, looks, left, files)
+
+
+def _wait(child: subprocess.Popen[bytes], *, limit_s: float, its_time: Callable[[], bool] | None) -> bool:
+    """Wait until it has ended, killed or not; True if its time had come."""
+    until_s = time.monotonic() + limit_s
+    while True:
+        try:
+            child.wait(timeout=ASK_S)
+            return False
+        except subprocess.TimeoutExpired:
+            come = its_time is not None and its_time()
+            if come or time.monotonic() > until_s:
+                child.send_signal(signal.SIGKILL)
+                child.wait()
+                return come
 
 
 def _look(pid: int, looks: list[Look], over: threading.Event) -> None:

@@ -1,6 +1,7 @@
 """The soak's tools: its audit finds what is planted, growth is told from noise, labs are right, nothing hides."""
 
 import hashlib
+import random
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from analysis.store import Run
-from benchmarks import soak_watch
+from benchmarks import soak, soak_watch
 from benchmarks.soak_audit import audit
 from benchmarks.soak_lab import DEVICES, HEIGHT, PASSES, SCENE, STAYS, WIDTH, Planned, write_lab
 from benchmarks.soak_memory import slope_of
@@ -188,6 +189,46 @@ def test_labs_are_right_and_follow_from_the_seed(tmp_path: Path) -> None:
     assert set(PASSES) == set(STAYS)
 
 
+def test_a_kill_waits_for_a_photograph_and_a_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sixteen photographs are planned; the first of two kills waits for one of the first eight, and up to 3 s more."""
+    now_s, have = [100.0], [0]
+    monkeypatch.setattr(soak.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(soak, "photographs", lambda folder: have[0])
+    seen: list[set[int]] = [set(), set()]
+    for number, found in enumerate(seen):
+        for seed in range(100):
+            have[0] = 0
+            its_time = soak.moment(tmp_path, PLANNED, part=(number, 2), rng=random.Random(seed))
+            while not its_time():  # each photograph has long been there when the next one comes
+                now_s[0] += soak.LATER_S + 0.1
+                if not its_time():
+                    have[0] += 1
+            found.add(have[0])
+    assert seen == [set(range(8)), set(range(8, 16))]
+
+
+def test_a_kill_comes_some_moments_after_its_photograph(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr(soak.time, "monotonic", lambda: now_s[0])
+    monkeypatch.setattr(soak, "photographs", lambda folder: 16)
+    waited = set()
+    for seed in range(30):
+        began_s = now_s[0]
+        its_time = soak.moment(tmp_path, PLANNED, part=(0, 2), rng=random.Random(seed))
+        while not its_time():
+            now_s[0] += 0.5
+        waited.add(now_s[0] - began_s)
+    assert waited == {0.5, 1.0, 1.5, 2.0, 2.5, 3.0}
+
+
+def test_the_photographs_of_a_run_are_counted_from_outside(tmp_path: Path) -> None:
+    assert soak.photographs(tmp_path / "run") == 0, "nobody has made it"
+    made, counted = Made(tmp_path / "run"), list[int]()
+    made.after = lambda run: counted.append(soak.photographs(run.folder))
+    assert made.wrong() == []
+    assert counted == [16], "while it is written"
+
+
 def test_what_a_command_leaves_behind_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = tmp_path / "program"
     lines = [f"#!{sys.executable}", "import subprocess, sys, tempfile, time", "tempfile.mkdtemp(prefix='rest-')"]
@@ -198,10 +239,10 @@ def test_what_a_command_leaves_behind_is_found(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(soak_watch, "GONE_S", 0.2)
     root = tmp_path / "root"
     root.mkdir()
-    for words, kill_after_s in ((("0",), 0.0), (("600",), 3.0)):
-        ended = run_command(words, root=root, kill_after_s=kill_after_s, limit_s=60)
+    for words, its_time in ((("0",), None), (("600",), lambda: bool((root / "out").read_text().strip()))):
+        ended = run_command(words, root=root, limit_s=60, its_time=its_time)
         try:
-            assert ended.killed == bool(kill_after_s)
+            assert ended.killed == bool(its_time)
             assert [words.split(":")[0] for words in ended.left] == [f"process {ended.out.strip()}"]
             assert [name[:5] for name in ended.files_left] == ["rest-"]
         finally:
