@@ -21,6 +21,7 @@ UNSPECIFIED, BT709 = 2, "ITU709"  # AVColorSpace; the matrix of video in high de
 HD_ROWS = 720  # from here on a file that does not say its matrix is taken to mean BT.709, below it BT.601
 HDR_CURVES = {16: "PQ (SMPTE ST 2084)", 18: "HLG (ARIB STD-B67)"}  # AVColorTransferCharacteristic
 STEADY = "mbtree=0:bframes=0"  # x264 in PyAV 18.1: with its macroblock tree the same frames give other bytes at times
+SHORT_FRAMES = 3  # that a whole file may lack: encoders and rates round
 QUALITY = "18"  # x264's crf: 0 is lossless, 18 is called visually lossless
 
 
@@ -38,7 +39,8 @@ def read_frames(path: Path, *, every: int = 1, most: int | None = None) -> Itera
     The times are the file's own, so that a variable frame rate is kept; a file without gets them from its rate. Its
     rotation is applied (quarter turns). The colour matrix is the file's, or BT.601 below 720 rows and BT.709 from there
     on; the curve is taken for sRGB's. Raises BadInput, after the frames before it, for a frame that is damaged, of
-    another size, or of no time, and at once for what is no video, HDR, not of square pixels or turned by half angles.
+    another size, or of no time, and for a file that ends before its own length; at once for what is no video, HDR, not
+    of square pixels or turned by half angles.
     """
     av = _av()
     if not path.is_file():
@@ -60,11 +62,33 @@ def read_frames(path: Path, *, every: int = 1, most: int | None = None) -> Itera
                 given += 1
                 if most is not None and given >= most:
                     return
+            if first:
+                _check_whole(stream, path, _end_s(frame, stream, number, path) - first[2])
     except av.FFmpegError as problem:
         where = f"frame {number + 1}: " if number >= 0 else ""
         raise BadInput(f"{path}: FFmpeg cannot decode this video: {where}{problem.strerror}") from problem
     if number < 0:
         raise BadInput(f"{path}: expected a video, got no frame")
+
+
+def _check_whole(stream: Any, path: Path, seconds: float) -> None:
+    """Refuse a file whose frames end more than SHORT_FRAMES before the length that it tells: it was cut short."""
+    rate = stream.average_rate or stream.guessed_rate
+    told = _length_s(stream)
+    if told and rate and seconds + SHORT_FRAMES / rate < told:
+        raise BadInput(f"{path}: the file is cut short: it ends at {seconds:.2f} s, its head says {told:.2f} s")
+
+
+def _length_s(stream: Any) -> float | None:
+    """How long a stream is by its file's head; Matroska tells it in a tag, "00:00:02.000000000"."""
+    if stream.duration:
+        return float(stream.duration * stream.time_base)
+    parts = stream.metadata.get("DURATION", "").split(":")
+    try:
+        hours, minutes, seconds = map(float, parts)
+    except ValueError:  # it does not say
+        return None
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def recorded_at(path: Path) -> datetime | None:
@@ -140,6 +164,12 @@ def _time_s(frame: Any, stream: Any, number: int, path: Path) -> float:
     if not rate:
         raise BadInput(f"{path}: frame {number} has no time, and the file no frame rate")
     return float(number / rate)
+
+
+def _end_s(frame: Any, stream: Any, number: int, path: Path) -> float:
+    """When a frame ends: its time, and its duration where the file tells it."""
+    lasts = float(frame.duration * frame.time_base) if frame.duration and frame.time_base else 0.0
+    return _time_s(frame, stream, number, path) + lasts
 
 
 def _upright(frame: Any) -> RGB:

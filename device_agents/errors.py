@@ -2,7 +2,8 @@
 
 KitError                 anything the kit raises on purpose: expected, got, what to do
 |-- BadInput             a file, an option or a lab file is wrong (exit code 2)
-|   `-- MissingExtra     a library is absent; says which extra to install (2)
+|   |-- MissingExtra     a library is absent; says which extra to install (2)
+|   `-- WrongJob         what a prediction shows to be wrong for every picture, such as the label list (2)
 `-- DeviceError          devices or infrastructure failed (3)
     |-- Unreachable      no connection, or it broke
     |-- Unauthorised     the device is there and refuses us (unauthorised ADB key, wrong host key)
@@ -30,6 +31,10 @@ class BadInput(KitError):
 
 class MissingExtra(BadInput):
     """A library is absent; the text names the extra that brings it."""
+
+
+class WrongJob(BadInput):
+    """Something is wrong that no other picture would mend; it ends the job instead of failing each picture."""
 
 
 class DeviceError(KitError):

@@ -148,7 +148,8 @@ def predict(job: Job, *, clock: Callable[[], float] = time.perf_counter) -> Iter
     A file is read once, decoded once a decoder, and what hashes alike is resized and inferred once, whatever is then
     made of the outputs; the latency of a shared inference stands in each of its predictions. A failure is a prediction
     with its reason in ``error``: "stage: ExceptionType: text", or "not available: ..." for what this machine lacks.
-    ``clock`` gives seconds. Raises BadInput at once, before the first picture, where the job itself is wrong.
+    ``clock`` gives seconds. Raises BadInput at once, before the first picture, where the job itself is wrong, and
+    WrongJob, a BadInput too, where the first answer shows it (a label list of another length).
     """
     if job.top_k < 1:
         raise BadInput(f"expected top_k of 1 or more, got {job.top_k}")

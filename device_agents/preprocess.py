@@ -19,7 +19,7 @@ from PIL import Image
 
 from device_agents.colour import COLOURS
 from device_agents.decode import DECODERS, RGB
-from device_agents.errors import KitError, MissingExtra, pick
+from device_agents.errors import KitError, MissingExtra, WrongJob, pick
 from device_agents.perturbations.chains import perturbed
 from device_agents.perturbations.families import Perturbation
 from device_agents.placed import PLACEMENTS, Placed, placed
@@ -264,6 +264,8 @@ def _attempt(stage: str, work: Callable[[], Value]) -> Any:
         return work()
     except StageFailed as failure:  # an earlier stage, asked for by this one
         return failure
+    except WrongJob:
+        raise
     except FAILURES as problem:
         return StageFailed.because(stage, problem)
 

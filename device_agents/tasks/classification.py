@@ -8,7 +8,7 @@ from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 import numpy as np
 import numpy.typing as npt
 
-from device_agents.errors import BadInput
+from device_agents.errors import BadInput, WrongJob
 from device_agents.tasks.asked import Answer, Asked
 
 BACKGROUND = "background"
@@ -27,7 +27,10 @@ def answer(outputs: Tuple[npt.NDArray[Any], ...], asked: Asked) -> Answer:
     if len(outputs) != 1:
         raise BadInput(f"expected a classifier with one output, got {len(outputs)}")
     scores, card = outputs[0].reshape(-1), asked.sidecar
-    names = class_labels(scores.size, labels=asked.labels, background=card.background)
+    try:
+        names = class_labels(scores.size, labels=asked.labels, background=card.background)
+    except WrongJob as problem:
+        raise WrongJob(f"model {card.name}: {problem}; correct {card.labels or 'the list'}, one line a class") from None
     return Answer(*classify(scores, outputs=card.outputs, labels=names, top_k=asked.top_k))
 
 
@@ -70,7 +73,7 @@ def class_labels(count: int, *, labels: Optional[Sequence[str]], background: boo
     """Give a name to each of count classes.
 
     A list that leaves the background out gets it in front. Without a list a class is called by its index, counted
-    without the background. Raises BadInput when the list fits in neither way.
+    without the background. Raises WrongJob when the list fits in neither way.
     """
     if labels is None:
         names = tuple(str(index) for index in range(count - background))
@@ -79,7 +82,7 @@ def class_labels(count: int, *, labels: Optional[Sequence[str]], background: boo
         return tuple(labels)
     if background and len(labels) == count - 1:
         return (BACKGROUND, *labels)
-    raise BadInput(f"expected {count} labels as the model has classes, got {len(labels)}")
+    raise WrongJob(f"expected {count} labels as the model has classes, got {len(labels)}")
 
 
 HEADS: Dict[str, Callable[..., Any]] = {}

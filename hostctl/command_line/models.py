@@ -109,7 +109,10 @@ def _run_predict(options: argparse.Namespace) -> int:
             calibration=options.calibration,
             progress=progress,
         )
-    return print_result(options, result, printing.predict_text)
+    code = print_result(options, result, printing.predict_text)
+    if result["pictures"] and not result["predicted"]:
+        raise BadInput("expected predictions, got none: all failed, each with its reason in the run")
+    return code
 
 
 COMMANDS = (

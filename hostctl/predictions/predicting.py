@@ -276,7 +276,9 @@ def _table(run: Run, conditions: Sequence[Condition], *, columns: Sequence[str] 
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:
-    return {"pictures": len(table[list(ITEM)].drop_duplicates()), **failures(table)}
+    lacking = failures(table)
+    pictures = len(table[list(ITEM)].drop_duplicates())
+    return {"pictures": pictures, "predicted": len(table) - lacking["failed"], **lacking}
 
 
 def _opened(run: Path | None, scenes: Path | None, out: Path | None, *, raws: bool) -> Run:
@@ -294,8 +296,8 @@ def _accuracy(table: pd.DataFrame) -> dict[str, Any]:
     top = {f"top_{n}": accuracy(marked, by="all", top_n=n).iloc[0] for n in (1, 5)}
     failed = marked.loc[marked["error"].fillna("") != "", ["picture", "error"]]
     lacking = failed["error"].str.startswith(NOT_AVAILABLE)
-    found: dict[str, Any] = {"pictures": len(marked), "failed": int((~lacking).sum())}
-    found["not_available"] = int(lacking.sum())
+    found: dict[str, Any] = {"pictures": len(marked), "predicted": len(marked) - len(failed)}
+    found |= {"failed": int((~lacking).sum()), "not_available": int(lacking.sum())}
     for name, row in top.items():
         found[name] = {"accuracy": float(row["accuracy"]), "interval": [float(row["low"]), float(row["high"])]}
     found["failures"] = [f"{one.picture}: {one.error}" for one in failed.head(MOST_LISTED).itertuples()]

@@ -1,4 +1,4 @@
-"""The page of a suite: its table with models side by side, curves over severity, frame or shift, and a CSV."""
+"""The page of a suite: its tables, the headline's measure first, curves over severity, frame or shift, and a CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.run_folder.files import make_folder, write_whole
 from hostctl.pictures.noise_page import csv_text, data_uri, fill_page
 from hostctl.printing import percent
 from hostctl.suites.running import Measured
-from hostctl.suites.text import accuracies, asked, headline, relative_table, remarks, side_by_side
+from hostctl.suites.text import accuracies, asked, headline, remarks, tables
 
 MARKS = ((BLUE, "o"), (ORANGE, "X"), (GREEN, "s"), (GREY, "v"))
 FEWEST_STEPS = 3  # of a curve: two points are in the table already
@@ -35,18 +35,14 @@ def write_page(found: Measured, folder: Path) -> dict[str, str]:
     """Write FOLDER/suite-NAME.html and .csv (a row a number); gives their paths as "page" and "csv"."""
     result = found.result
     table = csv_text(result["rows"]).encode()
-    tables = {
-        device: side_by_side([row for row in result["rows"] if row["device"] == device], result["models"])
-        for device in result["devices"]
-    }
     page = fill_page(
         "suite.html",
         title=f"Suite {result['suite']}",
         headline=headline(result),
         asked=asked(result),
         result=result,
-        tables=tables,
-        relative={device: rows for device in result["devices"] if (rows := relative_table(result, device))},
+        tables=tables(result["rows"]),
+        relative=tables(result["relative"]),
         accuracies=accuracies(result),
         notes=remarks(result),
         plots=dict(_plots(found.curves, result)),

@@ -1,13 +1,13 @@
-"""A suite's numbers as a person reads them in the terminal: a row a family and measure, models side by side."""
+"""A suite's numbers as a person reads them: a row a family, measures or models and devices side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from analysis.repeatability.relative import MEANS, RATIOS
 from analysis.repeatability.suites import SUITES
-from hostctl.printing import percent, table_text
+from hostctl.printing import percent, wide_table_text
 
 MOST_FAILURES = 5
 SHARES_OF_ALEXNET = ("ce", "mce")
@@ -37,22 +37,20 @@ MEANINGS = {  # what a reader is told of each measure that the table has; docs/r
     "mfr": "the mean of flip-rate over the families",
     "relative-mce": "the mean of relative-ce over the families",
 }
+MEAN_OF = {"mce": "ce"} | {mean: RATIOS[of] for of, mean in MEANS.items()}  # in the last row, "all", of that measure
 YARDSTICKS = {  # of a suite: what was published, to set a number beside
     "shift": "published of shift-crop: 5 to 15 % of labels change (Azulay and Weiss, larger networks of 2018)",
 }
 
 Row = Mapping[str, Any]
+Tables = dict[str, list[dict[str, str]]]
 
 
 def suite_text(result: Mapping[str, Any]) -> str:
-    """Lay out the accuracy, the table of each device, and what failed."""
-    lines = [headline(result), asked(result), ""]
-    for device in result["devices"]:
-        of_device = [row for row in result["rows"] if row["device"] == device]
-        lines += [f"device {device}"] if device else []
-        lines += [table_text(side_by_side(of_device, result["models"])), ""]
-        if others := relative_table(result, device):
-            lines += [f"relative to {result['baseline']} on the same pictures", table_text(others), ""]
+    """Lay out the tables, the accuracy, what a reader must know, and what failed."""
+    lines = [headline(result), asked(result), "", *_laid_out(tables(result["rows"]))]
+    if others := tables(result["relative"]):
+        lines += [f"relative to {result['baseline']} on the same pictures", "", *_laid_out(others)]
     lines += [f"accuracy as it is  {line}" for line in accuracies(result)]
     lines += remarks(result)
     if result["failed"]:
@@ -98,20 +96,35 @@ def _number(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
-def side_by_side(rows: Iterable[Row], models: Sequence[str]) -> list[dict[str, str]]:
-    """Give a row a family and measure, with a column a model; "-" where a model has no such number."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
+def tables(rows: Iterable[Row]) -> Tables:
+    """Give tables by title with a row a family, "-" where there is no such number, the measure of the headline first.
+
+    One model on one device: a single table, "", with a column a measure. Otherwise one a measure, with a column for
+    each model and device that has numbers. The mean of a ratio (mce, mfr, ...) stands in its measure's row "all".
+    """
+    rows = sorted(rows, key=lambda row: row["measure"] not in ANSWERS)
+    means = {MEAN_OF[row["measure"]]: row["measure"] for row in rows if row["measure"] in MEAN_OF}
+    models, devices = (list(dict.fromkeys(row[key] for row in rows)) for key in ("model", "device"))
+    alone = len(models) == len(devices) == 1
+    cells: dict[str, dict[str, dict[str, str]]] = {}
     for row in rows:
-        key = (row["family"], row["measure"])
-        cells = found.setdefault(key, {"family": key[0], "measure": key[1], **dict.fromkeys(models, "-")})
-        cells[row["model"]] = shown(row)
-    return list(found.values())
+        measure = str(MEAN_OF.get(row["measure"], row["measure"]))
+        measure = f"{measure} (all: {means[measure]})" if measure in means else measure
+        of = [row["model"]] * (len(models) > 1) + [row["device"]] * (len(devices) > 1)
+        title, column = ("", measure) if alone else (measure, ", ".join(of))
+        cells.setdefault(title, {}).setdefault(row["family"], {})[column] = shown(row)
+    return {title: _filled(of_title) for title, of_title in cells.items()}
 
 
-def relative_table(result: Mapping[str, Any], device: str) -> list[dict[str, str]]:
-    """Give the models' numbers relative to the baseline's, side by side; [] where there is none."""
-    others = [model for model in result["models"] if model != result["baseline"]]
-    return side_by_side((row for row in result["relative"] if row["device"] == device), others)
+def _filled(cells: Mapping[str, Mapping[str, str]]) -> list[dict[str, str]]:
+    """Rows of all families with all columns; the family "all" last."""
+    columns = dict.fromkeys([column for row in cells.values() for column in row], "-")
+    families = sorted(cells, key=lambda family: family == ALL)
+    return [{"family": family, **columns, **cells[family]} for family in families]
+
+
+def _laid_out(found: Tables) -> list[str]:
+    return [line for title, rows in found.items() for line in (*([title] if title else []), wide_table_text(rows), "")]
 
 
 def shown(row: Row) -> str:

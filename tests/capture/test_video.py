@@ -115,6 +115,35 @@ def test_what_cannot_be_decoded_is_refused_in_one_line(tmp_path):
         list(read_frames(tmp_path / "none.mp4"))
 
 
+@pytest.mark.parametrize(("name", "codec"), [("a.mkv", "libx264"), ("a.mkv", "ffv1"), ("a.webm", "libvpx-vp9")])
+def test_a_file_that_is_cut_short_gives_its_frames_and_then_says_so(tmp_path, name, codec):
+    """FFmpeg reads such files to their end without a word."""
+    rng = np.random.default_rng(0)
+    shown = [rng.integers(0, 255, (48, 64, 3)).astype(np.uint8) for _ in range(40)]
+    path, frames = written(tmp_path / name, shown, codec=codec), []
+    assert len(list(read_frames(path))) == 40
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    with pytest.raises(BadInput, match=f"{name}: the file is cut short"):
+        frames.extend(frame.number for frame in read_frames(path))
+    assert frames == list(range(len(frames)))
+    assert 15 <= len(frames) <= 30
+    assert len(list(read_frames(path, most=10))) == 10, "what was asked for is there"
+
+
+@pytest.mark.parametrize(("rate", "bframes"), [(30, 3), (Fraction(30000, 1001), 0), (5, 2)])
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "ts", "avi"])
+def test_a_whole_file_is_not_taken_for_one_that_is_cut(tmp_path, suffix, rate, bframes):
+    path = tmp_path / f"a.{suffix}"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        stream.options = {"bf": str(bframes), "threads": "1"}
+        for rgb in steps(20):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(rgb, format="rgb24")))
+        container.mux(stream.encode())
+    assert len(list(read_frames(path))) == 20
+
+
 def test_sound_alone_is_no_video(tmp_path):
     path = tmp_path / "a.wav"
     with av.open(str(path), "w") as container:

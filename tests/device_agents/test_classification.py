@@ -6,7 +6,7 @@ import scipy.special
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_agents.errors import BadInput
+from device_agents.errors import BadInput, WrongJob
 from device_agents.tasks.classification import class_labels, classify, softmax
 
 ABC = ("a", "b", "c", "d")
@@ -69,5 +69,5 @@ def test_class_labels() -> None:
     assert class_labels(3, labels=None, background=True) == ("background", "0", "1")
     assert class_labels(3, labels=["x", "y", "z"], background=True) == ("x", "y", "z")
     assert class_labels(3, labels=["y", "z"], background=True) == ("background", "y", "z")
-    with pytest.raises(BadInput, match="expected 3 labels as the model has classes, got 2"):
+    with pytest.raises(WrongJob, match="expected 3 labels as the model has classes, got 2"):
         class_labels(3, labels=["y", "z"], background=False)

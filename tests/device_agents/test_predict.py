@@ -14,7 +14,7 @@ from PIL import Image
 
 from device_agents import predict as loop
 from device_agents import preprocess, runtimes
-from device_agents.errors import BadInput
+from device_agents.errors import BadInput, WrongJob
 from device_agents.perturbations import known
 from device_agents.perturbations.families import Perturbation
 from device_agents.predict import Job, JobPicture, check_environment, default_environment, predict, read_job, write_job
@@ -185,9 +185,18 @@ def test_an_input_that_the_model_refuses(tmp_path: Path, model: Path) -> None:
     job = job_of(model, [picture_file(tmp_path, "a.png")], {"scaling": "bytes"})
     (prediction,) = predict(job)
     assert prediction.error.startswith("infer: BadInput: the model takes tensor(float)")
-    job = dataclasses.replace(job_of(model, list(job.pictures)), labels=("a", "b"))
-    (prediction,) = predict(job)
-    assert prediction.error == "classify: BadInput: expected 12 labels as the model has classes, got 2"
+
+
+def test_a_label_list_that_does_not_fit_ends_the_job_at_the_first_answer(tmp_path: Path, model: Path) -> None:
+    """No picture could be predicted; nothing is kept, so that the same command does all once the list is right."""
+    bad = picture_file(tmp_path, "a.png")
+    Path(bad.file).write_bytes(b"no picture")
+    job = job_of(model, [bad, picture_file(tmp_path, "b.png")])
+    said = "expected 12 labels as the model has classes, got 2"
+    told = predict(dataclasses.replace(job, labels=("a", "b")))
+    assert next(told).error.startswith("decode: ")
+    with pytest.raises(WrongJob, match=f"^model {job.sidecar.name}: {said}; correct .*one line a class$"):
+        next(told)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,7 @@ def test_one_environment_gives_what_it_always_gave(setup):
     found = commands.predict(**setup)
     assert list(found) == [
         *("run", "model", "model_file", "preprocessing", "runtime", "decoder", "view", "environment"),
-        *("pictures", "failed", "not_available", "top_1", "top_5", "failures", "not_made"),
+        *("pictures", "predicted", "failed", "not_available", "top_1", "top_5", "failures", "not_made"),
     ]
     assert found["top_1"]["accuracy"] == 1.0
 
@@ -112,6 +112,7 @@ def test_a_family_gives_a_row_each_and_a_table(setup):
     changed = [{}, *({"resizer": name} for name in names), {"decoder": "opencv"}]
     assert [row["changed"] for row in found["rows"]] == changed
     assert (found["pictures"], found["failed"], found["environments"]) == (24, 0, len(changed))
+    assert found["predicted"] == 24 * len(changed)
     assert found["rows"][0]["accuracy"] == 1.0
     assert found["rows"][-1] == found["rows"][-1] | {"accuracy": 1.0, "difference": 0.0, "flips": 0.0}  # PNG is exact
     for row in found["rows"][1:]:

@@ -3,7 +3,7 @@
 import pytest
 
 from analysis.repeatability.suites import SUITES
-from hostctl.suites.text import compared, headline, remarks, shown, side_by_side, suite_text, suites
+from hostctl.suites.text import compared, headline, remarks, shown, suite_text, suites, tables
 
 
 def row(model, family, measure, value, **more):
@@ -56,13 +56,38 @@ def test_each_measure_in_its_unit(measure, value, text):
     assert shown(row("a", "fog", measure, value)) == text
 
 
-def test_models_stand_side_by_side():
-    table = side_by_side(ROWS, ["a", "b"])
-    assert [(one["family"], one["measure"], one["b"]) for one in table] == [
-        ("fog", "error", "25.0 % [24.0, 27.0]"),
-        ("fog", "ce", "-"),
-        ("all", "error", "-"),
-    ]
+def test_several_models_have_a_table_a_measure_with_a_row_a_family():
+    assert tables(ROWS) == {
+        "error": [
+            {"family": "fog", "a": "50.0 % [49.0, 52.0]", "b": "25.0 % [24.0, 27.0]"},
+            {"family": "all", "a": "40.0 % [39.0, 42.0]", "b": "-"},
+        ],
+        "ce": [{"family": "fog", "a": "61.0 [60.0, 63.0]"}],
+    }
+
+
+def test_one_model_has_one_table_with_a_column_a_measure():
+    """The headline's measure first; mCE, the mean of the ce, is the row "all" of them."""
+    rows = [row("a", "fog", "ce", 0.61), row("a", "all", "mce", 0.7), *(one for one in ROWS if one["model"] == "a")]
+    rows += [row("a", "jitter", "error", 0.1)]
+    assert tables(rows) == {
+        "": [
+            {"family": "fog", "error": "50.0 % [49.0, 52.0]", "ce (all: mce)": "61.0 [60.0, 63.0]"},
+            {"family": "jitter", "error": "10.0 % [9.0, 12.0]", "ce (all: mce)": "-"},
+            {"family": "all", "error": "40.0 % [39.0, 42.0]", "ce (all: mce)": "70.0 [69.0, 72.0]"},
+        ]
+    }
+    assert tables([]) == {}
+
+
+def test_devices_stand_side_by_side_and_with_their_models_where_there_are_several():
+    def columns(*where):
+        rows = [row(model, "fog", "error", 0.5, device=device) for model, device in where]
+        return list(tables(rows)["error"][0])[1:]
+
+    assert columns(("a", "left"), ("a", "right")) == ["left", "right"]
+    assert columns(("a", "left"), ("b", "left")) == ["a", "b"]
+    assert columns(("a", "left"), ("b", "right")) == ["a, left", "b, right"]
 
 
 def test_the_text_says_what_was_found_and_what_to_know():
@@ -85,11 +110,12 @@ def test_pictures_left_out_are_told():
     assert headline({**RESULT, "rows": []}) == "suite corruptions: no number"
 
 
-def test_a_device_has_its_own_table():
+def test_devices_are_columns_of_the_text():
     rows = [{**one, "device": device} for device in ("left", "right") for one in ROWS]
-    text = suite_text({**RESULT, "rows": rows, "devices": ["left", "right"]})
-    assert text.count("family") == 2
-    assert "device left\n" in text
+    lines = suite_text({**RESULT, "rows": rows, "devices": ["left", "right"]}).splitlines()
+    at = lines.index("error")
+    assert lines[at + 1].split() == ["family", "a,", "left", "b,", "left", "a,", "right", "b,", "right"]
+    assert lines[at + 2].startswith("fog     50.0 % [49.0, 52.0]")
 
 
 def test_the_headline_names_its_device_where_there_are_several():
@@ -139,9 +165,10 @@ def test_suites_are_listed():
 def test_other_models_are_told_relative_to_the_baseline():
     told = suite_text(RESULT).splitlines()
     at = told.index("relative to a on the same pictures")
-    assert told[at + 1].split() == ["family", "measure", "b"]
-    assert told[at + 2].split("  ")[-1].strip() == "0.50 [0.49, 0.52]"
-    assert told[at + 3].split("  ")[-1].strip() == "-25.0 points [-26.0, -23.0]"
+    assert [line.split() for line in told[at + 2 : at + 4]] == [
+        ["family", "relative-ce", "error-difference"],
+        ["fog", "0.50", "[0.49,", "0.52]", "-25.0", "points", "[-26.0,", "-23.0]"],
+    ]
     unknown = {**row("b", "fog", "flip-rate", 0.0), "low": float("nan"), "high": float("nan")}
     assert shown(unknown) == "0.00"
     alone = suite_text({**RESULT, "models": ["a"], "baseline": "", "relative": []})
