@@ -6,6 +6,7 @@ so a picture is never split, and blocks of pictures may go to any worker.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 BLOCK, SMALLEST_BLOCK = 32, 4
 CELLS = 256  # pictures x environments that a shard aims at
 MOST_SHARDS = 4000  # of one assignment: opening each costs half a millisecond
+FEW_BLOCKS = 32  # of which one more or less for a process is time that the others wait
 TOP_K = 5
 CONNECT_TIMEOUT_S = 15
 
@@ -110,8 +112,23 @@ def _block(pictures: int, environments: int) -> int:
     return max(SMALLEST_BLOCK, min(BLOCK, CELLS // environments), pictures // MOST_SHARDS)
 
 
+def _even(size: int, pictures: int) -> int:
+    """A block's size near this one by which few pictures make two blocks or a multiple of four.
+
+    Five blocks keep one of two processes for three of them; it must not depend on how many processes there are, so that
+    whoever goes on with a run makes the same shards.
+    """
+    blocks = math.ceil(pictures / size)
+    if not 1 < blocks <= FEW_BLOCKS:
+        return size
+    return math.ceil(pictures / (blocks // 4 * 4 or 2))
+
+
 def _missing(run: Run, assignment: Assignment) -> Iterator[Missing]:
-    size = _block(run.summary()["pictures"], len(assignment.environments))
+    known = run.summary()["pictures"]
+    size = _block(known, len(assignment.environments))
+    if known <= FEW_BLOCKS * size:
+        size = _even(size, sum(1 for _ in _pictures(run, assignment)))
     missing = run.missing_predictions(assignment.environments, where=_where(assignment), block=size)
     for block, environments in missing:
         wanted = [picture for picture in block if picture.suffix not in RAW_SUFFIXES]

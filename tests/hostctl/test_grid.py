@@ -84,10 +84,10 @@ def test_the_grid_gives_what_one_environment_at_a_time_gives(tmp_path, model):
 
 def test_a_grid_that_was_cut_short_goes_on_to_the_same_table(tmp_path, model, monkeypatch):
     some = environments(model)
-    with make_run(tmp_path / "whole") as run:
+    with make_run(tmp_path / "whole", count=16) as run:
         work(run, model, some)
         expected = everything(run)
-    with make_run(tmp_path / "cut") as run:
+    with make_run(tmp_path / "cut", count=16) as run:
         work(run, model, some[3:5])
 
         def stop_at_the_second(done, total, note):
@@ -100,10 +100,10 @@ def test_a_grid_that_was_cut_short_goes_on_to_the_same_table(tmp_path, model, mo
         asked = []
         monkeypatch.setattr(grid, "predict", lambda job: asked.append(job) or predict(job))
         said = work(run, model, some)
-        assert said[0][:2] == (8, 11)
-        assert sum(len(job.pictures) for job in asked) == 3
+        assert said[0][:2] == (8, 16)
+        assert sum(len(job.pictures) for job in asked) == 8
         pd.testing.assert_frame_equal(everything(run), expected)
-        assert work(run, model, some) == [(11, 11, "")]
+        assert work(run, model, some) == [(16, 16, "")]
 
 
 def test_worker_processes_and_a_cluster_give_the_same_table(tmp_path, model):
@@ -159,16 +159,16 @@ class FakeAgent:
 def test_a_devices_agent_takes_the_grid_too_and_what_it_owes_stays_missing(tmp_path, model):
     some = tuple(replace(one, machine="board") for one in environments(model))
     agent = FakeAgent(good=2)
-    with make_run(tmp_path / "run", device="board") as run:
+    with make_run(tmp_path / "run", count=16, device="board") as run:
         said = []
         options = {"workers": 2, "progress": lambda *told: said.append(told)}
         failures = predict_run(run, model, SIDECAR, [Assignment(some, ("board",), agent)], **options)
         assert failures == ["predictions of board: the board is gone"]
-        assert said[-1] == (8, 11, "")
+        assert said[-1] == (8, 16, "")
         assert all(job.environments == some for job in agent.jobs)
         agent.good = 9
         assert predict_run(run, model, SIDECAR, [Assignment(some, ("board",), agent)], **options) == []
-        assert len(run.predictions(["picture"])) == 11 * len(some)
+        assert len(run.predictions(["picture"])) == 16 * len(some)
 
 
 def test_jobs_are_made_as_they_are_needed(tmp_path, model, monkeypatch):
@@ -188,3 +188,21 @@ def test_jobs_are_made_as_they_are_needed(tmp_path, model, monkeypatch):
 def test_a_shard_is_small_in_a_small_run_and_grows_with_a_large_one(pictures, environments, size):
     assert grid._block(pictures, environments) == size
     assert pictures / size < 1.1 * grid.MOST_SHARDS
+
+
+@pytest.mark.parametrize(
+    ("size", "pictures", "even"),
+    [(4, 20, 5), (4, 4, 4), (4, 5, 3), (4, 12, 6), (4, 28, 7), (4, 44, 6), (32, 900, 33), (32, 1057, 32), (4, 0, 4)],
+)
+def test_few_blocks_divide_among_two_or_four_processes(size, pictures, even):
+    assert grid._even(size, pictures) == even
+
+
+def test_two_processes_have_as_many_pictures_each(tmp_path, model, monkeypatch):
+    """Twenty pictures in many environments would be five blocks of four, three of them for one process."""
+    some = [replace(one, threads=threads) for one in environments(model) for threads in range(1, 9)]
+    made = []
+    monkeypatch.setattr(grid, "_predict_block", lambda job: made.append(len(job.pictures)) or list(predict(job)))
+    with make_run(tmp_path / "run", count=20) as run:
+        work(run, model, some[:70])
+    assert made == [5, 5, 5, 5]
