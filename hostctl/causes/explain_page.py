@@ -17,6 +17,7 @@ from analysis.differences import to_one_size
 from analysis.run_folder.files import write_whole
 from device_agents.decode import RGB
 from hostctl.causes.explained import Explained, stage_rows, swap_rows
+from hostctl.causes.flips import shown_item
 from hostctl.pictures.noise_page import csv_text, data_uri, fill_page, image_uri
 from hostctl.predictions.label_names import read_names
 
@@ -37,9 +38,9 @@ def write_page(out: Path, found: Explained, folder: Path) -> Path:
         sides.append({"name": side.name, "answers": answers, **recorded, "score": side.recorded["score_1"]})
     page = fill_page(
         "flip.html",
-        title=f"{flip.item}: {flip.a.name} / {flip.b.name}",
+        title=f"{shown_item(flip.item)}: {flip.a.name} / {flip.b.name}",
         headline=headline(found),
-        item=flip.item,
+        item=shown_item(flip.item),
         accepted=[names.get(label, label) for label in flip.accepted],
         sides=sides,
         notes=remarks(found),
@@ -69,7 +70,7 @@ def write_index(
     out.mkdir(parents=True, exist_ok=True)
     shown = [row for row in table if row["blamed"] or row["shared"] or row["differs"]]
     csv = data_uri(csv_text(shown).encode(), "text/csv;charset=utf-8") if shown else ""
-    named = [{**row, "file": Path(row["page"]).name} for row in rows]
+    named = [{**row, "item": shown_item(row["item"]), "file": Path(row["page"]).name} for row in rows]
     values = {"rows": named, "table": shown, "failed": failed, "rule": rule, "csv": csv}
     page = fill_page("flips.html", title=f"Flips of {folder.name}", names=read_names(folder), **values)
     write_whole(out / "index.html", page)

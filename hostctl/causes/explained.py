@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.bisect import Cause, Search, Trial
-from hostctl.causes.flips import Flip
+from hostctl.causes.flips import Flip, shown_item
 from hostctl.explain import Answer, Stages
 
 TO_A, TO_B = "to A", "to B"
@@ -143,7 +143,16 @@ def _one_lines(flip: Mapping[str, Any]) -> list[str]:
     for one in flip["swaps"]:
         swaps.append(f"{one['direction']}: {' + '.join(one['swap'])}{'' if one['blamed'] else ' (not blamed)'}")
     told = [f"first difference: {flip['first'] or 'none'}", f"smallest swaps: {'; '.join(swaps) or 'none'}"]
-    return [flip["item"], *sides, "", table, "", *told, *_layer_lines(flip["layers"]), f"cause: {flip['cause']}"]
+    return [
+        shown_item(flip["item"]),
+        *sides,
+        "",
+        table,
+        "",
+        *told,
+        *_layer_lines(flip["layers"]),
+        f"cause: {flip['cause']}",
+    ]
 
 
 def _layer_lines(layers: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -153,7 +162,7 @@ def _layer_lines(layers: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _short_row(flip: Mapping[str, Any]) -> dict[str, Any]:
     named = {key: f"{one['name']} ({one['verdict']})" for key, one in _sides(flip)}
-    return {"item": flip["item"], **named, "first difference": flip["first"], "cause": flip["cause"]}
+    return {"item": shown_item(flip["item"]), **named, "first difference": flip["first"], "cause": flip["cause"]}
 
 
 def _sides(flip: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:

@@ -26,6 +26,7 @@ NEEDED = (
     *("environment", *SETUP, "machine", "label_1", "score_1", "error", "verdict", *FINGERPRINTS),
 )
 MOST_NAMED = 12
+NOWHERE = "|0|0|"  # angle, repeat and device of a file: none
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,11 @@ class Flip:
     ambiguous: tuple[str, ...]
     a: Side
     b: Side
+
+
+def shown_item(item: str) -> str:
+    """An item as people read it, and as find_flips takes it: without the angle, repeat and device that files lack."""
+    return item.removesuffix(NOWHERE)
 
 
 def find_flips(run: Run, *, item: str = "", between: Sequence[str] = ()) -> list[Flip]:

@@ -7,7 +7,7 @@ import pytest
 from analysis.store import Run
 from device_agents.errors import BadInput
 from device_agents.records import Environment, Picture, Prediction, Scene
-from hostctl.causes.flips import find_flips
+from hostctl.causes.flips import find_flips, shown_item
 
 BASE = Environment("m", "a" * 64, "pillow", "whole", "rgb", "squash", "pillow-box", "lite", "litert")
 OTHERS = {name: dataclasses.replace(BASE, resizer=name) for name in ("opencv-area", "pillow-nearest")}
@@ -49,6 +49,14 @@ def test_a_right_base_is_paired_with_each_wrong_condition_and_a_wrong_one_with_e
         ("s1|0|0|", "base", "resizer=opencv-area"),
         ("s1|0|0|", "base", "resizer=pillow-nearest"),
     ]
+
+
+def test_an_item_is_shown_as_it_may_be_asked_for(run):
+    conditions(run, ["cat", "dog", "cow"])
+    (item,) = {one.item for one in find_flips(run)}
+    assert shown_item(item) == "s1"
+    assert pairs(find_flips(run, item=shown_item(item))) == pairs(find_flips(run))
+    assert [shown_item(one) for one in ("s1|0|0", "s1|0|2|phone", "s1|10|0|")] == ["s1|0|0", "s1|0|2|phone", "s1|10|0|"]
 
 
 def test_a_wrong_base_stands_second(run):
