@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.run_folder import attempts, frames, shards
 from analysis.run_folder.files import check_space, make_folder, picture_path, put_picture, sweep, write_whole
+from analysis.run_folder.forgetting import forget_failed
 from analysis.run_folder.golden import EXCEPT, GOLDEN
 from analysis.run_folder.ledger import Ledger, hold, is_made, make
 from analysis.run_folder.run_settings import differences, from_toml, to_toml
@@ -284,6 +285,10 @@ class Run:
         predicted before in another shard.
         """
         return shards.commit(self._ledger, self._predictions, predictions)
+
+    def forget_failed(self, reason: str = "") -> dict[str, int]:
+        """Make failed predictions missing again, those whose reason contains a text; gives how many of each reason."""
+        return forget_failed(self._ledger, self._predictions, reason)
 
     def predictions(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """The long table of predictions, as frames.predictions_frame says; name columns to load only those."""

@@ -172,9 +172,16 @@ def predict_text(result: Mapping[str, Any]) -> str:
         if result[key]:
             lines.append(f"  {key.replace('_', ' '):<14} {result[key]}")
     lines += [f"    {line}" for line in result["failures"][:5]]
+    lines += _again(result)
     if result["not_made"]:
         lines += [f"  not made       {len(result['not_made'])}", *(f"    {line}" for line in result["not_made"][:5])]
     return "\n".join([*lines, *_against_host(result), *(f"  note: {line}" for line in result.get("label_gaps", ()))])
+
+
+def _again(result: Mapping[str, Any]) -> list[str]:
+    """How to have failed predictions made again, which the same command alone does not do."""
+    failed = result["failed"] or result["not_available"]
+    return [f"  once mended    instability runs retry {result['run']}, then this command"] if failed else []
 
 
 def _against_host(result: Mapping[str, Any]) -> list[str]:
@@ -212,7 +219,7 @@ def _grid_text(result: Mapping[str, Any]) -> str:
         lines.append(f"  not available  {result['not_available']} predictions that this machine cannot make")
     if broken := result["failed"] - result["not_available"]:
         lines.append(f"  failed         {broken} predictions; the run's table has their reasons")
-    lines += _against_host(result)
+    lines += [*_again(result), *_against_host(result)]
     if result["not_made"]:
         lines.append(f"  not made       {len(result['not_made'])} pictures, such as {result['not_made'][0]}")
     return "\n".join([*lines, *(f"  note: {line}" for line in result.get("label_gaps", ()))])

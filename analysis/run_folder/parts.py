@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from operator import attrgetter
@@ -40,8 +40,12 @@ _FINGERPRINTS_OF = attrgetter(*(f"{stage}_sha256" for stage in STAGES))
 
 def shard_name(predictions: Iterable[Prediction]) -> str:
     """Name a shard by what it covers: 32 hexadecimal digits of the sha256 of its (picture, environment) pairs."""
-    pairs = sorted((prediction.picture, prediction.environment) for prediction in predictions)
-    return hashlib.sha256(repr(pairs).encode()).hexdigest()[:32]
+    return name_of((prediction.picture, prediction.environment) for prediction in predictions)
+
+
+def name_of(pairs: Iterable[tuple[str, str]]) -> str:
+    """Name a shard as shard_name does, by its (picture, environment) pairs."""
+    return hashlib.sha256(repr(sorted(pairs)).encode()).hexdigest()[:32]
 
 
 def check(predictions: Sequence[Prediction]) -> None:
@@ -69,9 +73,6 @@ def fingerprints_of(prediction: Prediction) -> tuple[str, ...]:
 
 def part_bytes(predictions: Sequence[Prediction], numbers: dict[str, int]) -> bytes:
     """Write a shard as one Parquet file in memory; numbers gives each fingerprint's number in the ledger."""
-    import pyarrow
-    import pyarrow.parquet
-
     rows = sorted(predictions, key=lambda one: (one.picture, one.environment))
     columns: dict[str, list[Any]] = {
         "picture": [one.picture for one in rows],
@@ -87,6 +88,14 @@ def part_bytes(predictions: Sequence[Prediction], numbers: dict[str, int]) -> by
         columns[name] = [numbers[mark[place]] if mark[place] else 0 for mark in marks]
     if any(one.detail for one in rows):
         columns[DETAIL] = [one.detail for one in rows]
+    return written(columns)
+
+
+def written(columns: Mapping[str, Sequence[Any]]) -> bytes:
+    """Write the columns of a part, its rows in their order, as one Parquet file in memory."""
+    import pyarrow
+    import pyarrow.parquet
+
     buffer, schema = BytesIO(), part_schema(detail=DETAIL in columns)
     table = pyarrow.Table.from_pydict({name: columns[name] for name in schema.names}, schema=schema)
     pyarrow.parquet.write_table(table, buffer, compression="zstd")

@@ -26,7 +26,7 @@ pool         The command of pools: pool (open, offer, list)
 rack         Commands of the rack and of the main job: demo, run, show
 remedies     The command that compares remedies against unsteady answers: remedies
 repeats      The command that reads repeat shots as metrology: repeats
-runs         Commands about what is on the disk: import, runs (list, size, prune, ...), licences
+runs         Commands about what is on the disk: import, runs (list, size, prune, retry, ...), licences
 search       The command that tries many trainings and tells honestly which is best: search
 suite        The command that runs a suite of the repeatability literature: suite
 train        Commands that change a model: train

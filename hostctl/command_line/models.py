@@ -111,7 +111,9 @@ def _run_predict(options: argparse.Namespace) -> int:
         )
     code = print_result(options, result, printing.predict_text)
     if result["pictures"] and not result["predicted"]:
-        raise BadInput("expected predictions, got none: all failed, each with its reason in the run")
+        raise BadInput(
+            f"expected predictions, got none: all failed; once mended: instability runs retry {result['run']}"
+        )
     return code
 
 

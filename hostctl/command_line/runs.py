@@ -1,4 +1,4 @@
-"""Commands about what is on the disk: import, runs (list, size, prune, ...), licences.
+"""Commands about what is on the disk: import, runs (list, size, prune, retry, ...), licences.
 
 Only what parsing needs is imported here; each command imports the rest when it runs.
 """
@@ -39,11 +39,12 @@ def _run_import(options: argparse.Namespace) -> int:
 
 
 def _runs_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("list", "size", "prune", "export", "migrate"), help="what to do")
+    parser.add_argument("action", choices=("list", "size", "prune", "retry", "export", "migrate"), help="what to do")
     parser.add_argument(
         "run", type=Path, nargs="?", help="the run's folder; for list the folder of runs (default: runs)"
     )
     parser.add_argument("--delete", action="store_true", help="prune: remove the files, do not only list them")
+    parser.add_argument("--reason", default="", metavar="TEXT", help="retry: only failures whose reason contains this")
     parser.add_argument("--out", type=Path, help="export: a folder or a file .zip to make; migrate: a folder")
     parser.add_argument(
         "--anonymise",
@@ -65,6 +66,8 @@ def _run_runs(options: argparse.Namespace) -> int:
         return print_result(options, run_folders.run_size(options.run), run_folders.size_text)
     if options.action == "prune":
         return print_result(options, run_folders.prune_run(options.run, delete=options.delete), run_folders.prune_text)
+    if options.action == "retry":
+        return print_result(options, run_folders.retry_run(options.run, reason=options.reason), run_folders.retry_text)
     if options.out is None:
         raise BadInput(f"runs {options.action}: expected --out with the copy's name, got none")
     if options.action == "migrate":
@@ -96,7 +99,7 @@ COMMANDS = (
     ),
     Command(
         "runs",
-        "list runs, say their size, prune, export and migrate them",
+        "list runs, say their size, prune, export and migrate them, let failed predictions be made again",
         "runs export runs/demo --out demo.zip --anonymise",
         _runs_options,
         _run_runs,

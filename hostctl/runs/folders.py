@@ -24,6 +24,7 @@ MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = {
     version: partial(schema.migrate, version=version) for version in schema.MIGRATIONS
 }
 MOST_LISTED = 50
+MOST_REASONS = 10  # in the text
 KNOWN_FILES = """
 SELECT sha256 FROM pictures UNION SELECT crop_sha256 FROM pictures UNION SELECT thumb_sha256 FROM pictures
 UNION SELECT sha256 FROM attempts
@@ -82,6 +83,17 @@ def prune_run(folder: Path, *, delete: bool) -> dict[str, Any]:
             path.unlink()
     names = [path.relative_to(folder).as_posix() for path in lost[:MOST_LISTED]]
     return {"run": str(folder), "deleted": delete, "files": len(lost), "bytes": size, "names": names}
+
+
+def retry_run(folder: Path, *, reason: str = "") -> dict[str, Any]:
+    """Make failed predictions of a run missing again, those whose reason contains a text, so that they are made again.
+
+    Gives "forgotten", their number, and "reasons", most first. Raises BadInput if another process writes the run.
+    """
+    with Run.open(folder, write=True) as run:
+        found = run.forget_failed(reason)
+    reasons = [{"predictions": count, "reason": words} for words, count in found.items()]
+    return {"run": str(folder), "forgotten": sum(found.values()), "reasons": reasons}
 
 
 def migrate_run(
@@ -181,6 +193,17 @@ def prune_text(found: dict[str, Any]) -> str:
         return f"{found['run']}: nothing to remove, the ledger knows every file"
     what = "removed" if found["deleted"] else "to remove (--delete does it):"
     return f"{found['run']}: {what} {found['files']:,} files, {_size(found['bytes'])}"
+
+
+def retry_text(found: dict[str, Any]) -> str:
+    """What was forgotten, and what to do now, as a person reads it."""
+    if not found["forgotten"]:
+        return f"{found['run']}: no such failed prediction"
+    what = f"{found['forgotten']:,} failed predictions are missing again; the command that made them makes them again"
+    listed = found["reasons"][:MOST_REASONS]
+    lines = [f"{one['predictions']:>8,}  {one['reason']}" for one in listed]
+    more = len(found["reasons"]) - len(listed)
+    return "\n".join([f"{found['run']}: {what}", *lines, *([f"{more:>8,}  more reasons"] if more else [])])
 
 
 def migrate_text(found: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from device_agents.errors import MissingExtra
+from device_agents.runtimes import RUNTIMES
 from hostctl.cli import main
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
@@ -42,6 +44,40 @@ def test_no_prediction_at_all_is_told_and_exit_code_2(asked, tmp_path, capsys):
     found = json.loads(said.out)
     assert (found["pictures"], found["predicted"], found["failed"]) == (COUNT, 0, COUNT)
     assert "expected predictions, got none" in said.err.splitlines()[-1]
+    assert said.err.rstrip().endswith(f"instability runs retry {tmp_path / 'run'}")
+    assert main([word for word in asked if word != "--json"]) == 2
+    text = capsys.readouterr().out
+    assert f"failed         {COUNT}\n    p0: infer: BadInput: scaling 'bytes' is for quantised models" in text
+    assert f"once mended    instability runs retry {tmp_path / 'run'}, then this command" in text
+
+
+def test_what_failed_is_made_again_when_it_is_asked_for(asked, tmp_path, capsys, monkeypatch):
+    """The runtime lacks for some time: the same command alone finds its failed answers, after retry it works."""
+    write_sidecar(tmp_path)
+
+    def lacking(*given):
+        raise MissingExtra("a library is not installed here")
+
+    def answered():
+        assert main(["runs", "retry", str(tmp_path / "run"), "--json"]) == 0
+        forgotten = json.loads(capsys.readouterr().out)
+        assert main([*asked, "--workers", "1"]) == 0
+        return forgotten, json.loads(capsys.readouterr().out)
+
+    with monkeypatch.context() as patch:
+        patch.setitem(RUNTIMES, "litert", lacking)
+        assert main([*asked, "--workers", "1"]) == 2
+    assert json.loads(capsys.readouterr().out)["not_available"] == COUNT
+    assert main([*asked, "--workers", "1"]) == 2
+    assert json.loads(capsys.readouterr().out)["predicted"] == 0
+    forgotten, found = answered()
+    (reason,) = forgotten["reasons"]
+    assert (forgotten["forgotten"], reason["predictions"]) == (COUNT, COUNT)
+    assert "a library is not installed here" in reason["reason"]
+    assert (found["predicted"], found["not_available"]) == (COUNT, 0)
+    assert main([*(word for word in asked if word != "--json"), "--workers", "1"]) == 0
+    assert "once mended" not in capsys.readouterr().out
+    assert answered()[0] == {"run": str(tmp_path / "run"), "forgotten": 0, "reasons": []}
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -229,3 +229,16 @@ def test_the_stored_run_of_schema_1_becomes_one_of_schema_2(tmp_path):
         assert new.environments() == old.environments()
         assert new.predictions(["label_1", "detail", "post"]).equals(old.predictions(["label_1", "detail", "post"]))
         new.add_environment(dataclasses.replace(new.environments()[0], post="offset-1"))
+
+
+def test_retry_says_what_it_forgot_the_most_frequent_reasons_first(tmp_path):
+    reasons = {f"decode: OSError: cut {number}": 1 for number in range(12)}
+    rows = [{"predictions": count, "reason": words} for words, count in ({"infer: memory": 7} | reasons).items()]
+    text = run_folders.retry_text({"run": "runs/a", "forgotten": 19, "reasons": rows}).splitlines()
+    assert text[0].startswith("runs/a: 19 failed predictions are missing again")
+    assert text[1].split() == ["7", "infer:", "memory"]
+    assert len(text) == 1 + run_folders.MOST_REASONS + 1
+    assert text[-1].split() == ["3", "more", "reasons"]
+    assert run_folders.retry_text({"run": "r", "forgotten": 0, "reasons": []}) == "r: no such failed prediction"
+    with pytest.raises(BadInput, match="expected a run folder"):
+        run_folders.retry_run(tmp_path)
