@@ -56,6 +56,7 @@ def suite_text(result: Mapping[str, Any]) -> str:
     if result["failed"]:
         lines.append(f"failed  {result['failed']} of {result['predictions']} predictions")
         lines += [f"  {line}" for line in result["failures"][:MOST_FAILURES]]
+        lines.append(f"  once mended: instability runs retry {result['run']}, then this command")
     return "\n".join([*lines, *(f"{key:<6}{result[key]}" for key in ("run", "page", "csv") if key in result)])
 
 

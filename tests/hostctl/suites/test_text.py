@@ -100,7 +100,8 @@ def test_the_text_says_what_was_found_and_what_to_know():
     assert "shift-consistency" not in text
     assert "failed" not in text
     failed = suite_text({**RESULT, "failed": 3, "failures": ["p, fog-1: decode: OSError: cut"]})
-    assert "failed  3 of 90 predictions\n  p, fog-1: decode: OSError: cut" in failed
+    told = ["failed  3 of 90 predictions", "  p, fog-1: decode: OSError: cut"]
+    assert "\n".join([*told, "  once mended: instability runs retry runs/x, then this command"]) in failed
 
 
 def test_pictures_left_out_are_told():
