@@ -148,8 +148,12 @@ def _here(
     from hostctl.transport import LocalTransport
 
     archive = build_agent_zip(folder / "built" / "agent.zip")
-    agent = Agent(LocalTransport(asked.name), archive, python=python, folder=str(folder / "agent"))
-    yield executor_of(AgentPredictor(agent), replace(asked, decoder=asked.decoder or decoder), model, sidecar)
+    transport = LocalTransport(asked.name)
+    agent = Agent(transport, archive, python=python, folder=str(folder / "agent"))
+    try:
+        yield executor_of(AgentPredictor(agent), replace(asked, decoder=asked.decoder or decoder), model, sidecar)
+    finally:
+        transport.end()  # after a mistake or Ctrl-C a thread may still be at work in the folder, which goes now
 
 
 @contextlib.contextmanager

@@ -1,11 +1,16 @@
 """The local transport: this machine as a device, and files that are complete or absent."""
 
+import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from device_agents.errors import BadInput, TimedOut, Unreachable
+from device_agents.errors import BadInput, KitError, TimedOut, Unreachable
+from hostctl import transport
 from hostctl.transport import LocalTransport, Output, Stream, copy_whole
 
 
@@ -73,3 +78,88 @@ def test_a_streamed_command_that_is_not_there_or_too_late() -> None:
         next(local.stream(["nosuch"], timeout_s=1))
     with pytest.raises(TimedOut, match=r"did not end within 0.2 s"):
         next(local.stream([sys.executable, "-c", "import time; time.sleep(60)"], timeout_s=0.2))
+
+
+def in_thread(work: Callable[[], object]) -> tuple[threading.Thread, list[object]]:
+    """Do some work in a thread; gives it and, once it has ended, what it gave or raised."""
+    found: list[object] = []
+
+    def do() -> None:
+        try:
+            found.append(work())
+        except KitError as problem:
+            found.append(problem)
+
+    thread = threading.Thread(target=do)
+    thread.start()
+    return thread, found
+
+
+@pytest.mark.parametrize("how", ["run", "stream"])
+def test_what_another_thread_runs_is_over_when_it_is_ended(tmp_path: Path, how: str) -> None:
+    """The program writes a file for ever; at the end nobody writes it any more, and the thread has its answer."""
+    local, file = LocalTransport("here"), tmp_path / "written"
+    code = f"import time\nwhile True:\n    open({str(file)!r}, 'a').write('x')\n    time.sleep(0.001)"
+    command = [sys.executable, "-c", code]
+
+    def consume() -> object:
+        if how == "run":
+            return local.run(command, timeout_s=60)
+        stream = local.stream(command, timeout_s=60)
+        while True:
+            try:
+                next(stream)
+            except StopIteration as ended:
+                return ended.value
+
+    thread, found = in_thread(consume)
+    while not file.exists():
+        time.sleep(0.01)
+    local.end()
+    size = file.stat().st_size
+    thread.join(10)
+    (output,) = found
+    assert isinstance(output, Output)
+    assert output.exit_code == -signal.SIGKILL
+    assert file.stat().st_size == size
+
+
+def test_after_its_end_it_does_nothing_more(tmp_path: Path) -> None:
+    local = LocalTransport("here")
+    (tmp_path / "a").write_bytes(b"data")
+    local.end()
+    local.end()
+    command = [sys.executable, "-c", f"open({str(tmp_path / 'b')!r}, 'w')"]
+    for ask in (
+        lambda: local.run(command, timeout_s=10),
+        lambda: next(local.stream(command, timeout_s=10)),
+        lambda: local.push(tmp_path / "a", str(tmp_path / "b")),
+        lambda: local.pull(str(tmp_path / "a"), tmp_path / "b"),
+    ):
+        with pytest.raises(Unreachable, match="here: expected a device at work, got one that this program has ended"):
+            ask()
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+    assert LocalTransport("here").run(command, timeout_s=10).exit_code == 0, "another one is at work"
+
+
+def test_its_end_waits_for_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copying, go_on = threading.Event(), threading.Event()
+
+    def slow(source: Path, target: Path) -> None:
+        copying.set()
+        assert go_on.wait(10)
+        copy_whole(source, target)
+
+    (tmp_path / "a").write_bytes(b"data")
+    monkeypatch.setattr(transport, "copy_whole", slow)
+    local = LocalTransport("here")
+    pushing, _ = in_thread(lambda: local.push(tmp_path / "a", str(tmp_path / "b")))
+    assert copying.wait(10)
+    ending, ended = in_thread(local.end)
+    ending.join(0.2)
+    assert not ended, "the copy goes on"
+    go_on.set()
+    ending.join(10)
+    assert ended == [None]
+    assert (tmp_path / "b").read_bytes() == b"data"
+    pushing.join(10)

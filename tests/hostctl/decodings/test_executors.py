@@ -1,5 +1,8 @@
 """Executors by their words, and what an agent or a page is asked for, without starting any."""
 
+import sys
+import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from device_agents.errors import BadInput, DeviceError, MissingExtra
 from hostctl.decodings import executor_environments, executors
 from hostctl.decodings.executors import Asked, executor_of, opened_executors, parse_executors
 from hostctl.printing import silent
-from tests.device_agents.tiny_models import tiny_sidecar
+from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
 
 @dataclass
@@ -156,3 +159,30 @@ def test_a_program_that_fails_is_told_by_its_last_words(tmp_path):
         executor_environments._run(["sh", "-c", "echo first >&2; echo second >&2; exit 3"], what="do it")
     with pytest.raises(DeviceError, match="cannot do it: "):
         executor_environments._run([str(Path(tmp_path) / "nothing")], what="do it")
+
+
+def test_a_thread_still_at_work_does_not_keep_the_executors_from_closing(tmp_path):
+    """After a mistake or Ctrl-C its program goes on writing into the folder that is to go: it is ended before."""
+    model = write_tflite(tmp_path / "tiny.tflite")
+    code = "import pathlib, sys\nn = 0\nwhile True:\n    pathlib.Path(sys.argv[1], str(n)).touch()\n    n += 1"
+
+    def write_on(agent):
+        agent.transport.run([sys.executable, "-c", code, agent.folder], timeout_s=60)
+
+    def fail():
+        with opened_executors([Asked("host")], model, tiny_sidecar(), progress=silent) as (found, _):
+            agent = found[0].predictor.agent
+            folders.append(Path(agent.folder))
+            thread = threading.Thread(target=write_on, args=(agent,))
+            threads.append(thread)
+            thread.start()
+            while not (Path(agent.folder) / "9").exists():
+                time.sleep(0.01)
+            raise ZeroDivisionError
+
+    folders, threads = [], []
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    threads[0].join(10)
+    assert not threads[0].is_alive()
+    assert not folders[0].exists()
