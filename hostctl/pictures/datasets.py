@@ -44,6 +44,7 @@ from device_agents.resize import FITS, RESIZERS
 from device_agents.sidecar import read_labels
 from hostctl.pictures.prepared import PREPARED_FIT
 from hostctl.printing import Progress, silent
+from hostctl.workers.parents import end_with
 
 FIT, RESIZER, SIZE_PX = "short-side-256-crop", "pillow-bilinear", 224
 LISTINGS = {"imagenet": "labels.csv", "coco": "annotations/instances.json"}
@@ -249,12 +250,13 @@ def _in_parallel(tasks: Sequence[_Task], workers: int) -> Iterator[Entry]:
 
     with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
         parallel = joblib.Parallel(n_jobs=min(workers, len(tasks)), return_as="generator_unordered")
-        yield from parallel(joblib.delayed(_make_in_worker)(task) for task in tasks)
+        yield from parallel(joblib.delayed(_make_in_worker)(os.getpid(), task) for task in tasks)
 
 
-def _make_in_worker(task: _Task) -> Entry:
+def _make_in_worker(parent: int, task: _Task) -> Entry:
     import cv2
 
+    end_with(parent)
     cv2.setNumThreads(1)  # the processes fill the cores already
     return _make(task)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
 from device_agents.errors import KitError
+from hostctl.workers.parents import end_with
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -15,14 +17,14 @@ Result = TypeVar("Result")
 def in_parallel(work: Callable[[Job], Result], jobs: Iterator[Job], *, workers: int) -> Iterator[Result]:
     """Give each job's result when it is done, in any order; only a few jobs a worker exist at a time.
 
-    OpenCV has one thread in each process; ``work`` and the jobs must be picklable. Raises what making or
-    doing a job raises, and KitError where a process dies.
+    OpenCV has one thread in each process, which ends with this one; ``work`` and the jobs must be picklable. Raises
+    what making or doing a job raises, and KitError where a process dies.
     """
     import joblib
     from joblib.externals.loky.process_executor import TerminatedWorkerError
 
     problems: list[Exception] = []
-    calls = (joblib.delayed(partial(_in_worker, work))(job) for job in _until(jobs, problems))
+    calls = (joblib.delayed(partial(_in_worker, work, os.getpid()))(job) for job in _until(jobs, problems))
     try:
         yield from joblib.Parallel(n_jobs=workers, return_as="generator_unordered", batch_size=1)(calls)
     except TerminatedWorkerError as problem:
@@ -42,8 +44,9 @@ def _until(jobs: Iterator[Job], problems: list[Exception]) -> Iterator[Job]:
         problems.append(problem)
 
 
-def _in_worker(work: Callable[[Job], Result], job: Job) -> Result:
+def _in_worker(work: Callable[[Job], Result], parent: int, job: Job) -> Result:
     import cv2
 
+    end_with(parent)
     cv2.setNumThreads(1)  # the processes fill the cores already
     return work(job)

@@ -10,8 +10,6 @@ import itertools
 import multiprocessing
 import os
 import signal
-import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -19,8 +17,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from device_agents.errors import KitError
+from hostctl.workers.parents import end_with
 
-_LOOK_S = 1.0
 Spread = Callable[..., Iterator[Any]]  # (work, jobs, workers=) -> results as they come
 
 
@@ -66,15 +64,8 @@ def _here(work: Callable[[Any], Any], jobs: Iterator[Any], *, workers: int = 1) 
 
 
 def _begin(parent: int) -> None:
-    """Leave Ctrl-C, which reaches every process of a terminal, to the parent; and end when that does, however it does.
-
-    A killed parent cannot tell its children, and they wait for jobs from each other's open ends of the pipe.
-    """
+    """Leave Ctrl-C, which reaches every process of a terminal, to the parent, and end when that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(_LOOK_S)
+    if os.getppid() != parent:  # it has ended already
         os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    end_with(parent)

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from device_agents.errors import BadInput, KitError
 from hostctl.workers.processes import processes
-
-ROOT = Path(__file__).parents[3]
 
 
 def who(job: int) -> tuple[int, int]:
@@ -67,36 +61,3 @@ def test_a_process_that_dies_is_told() -> None:
     with pytest.raises(KitError, match="a worker process died, .*; what was finished is kept"):
         with processes(2) as spread:
             list(spread(dies, iter(range(3)), workers=2))
-
-
-def test_the_children_of_a_killed_parent_end(tmp_path: Path) -> None:
-    code = """
-import os, sys, time
-from hostctl.workers.processes import processes
-from pathlib import Path
-
-def note(job):
-    (Path(sys.argv[1]) / str(os.getpid())).touch()
-    time.sleep(0.2)
-
-if __name__ == "__main__":
-    with processes(2) as spread:
-        for _ in spread(note, iter(range(10_000)), workers=2):
-            pass
-"""
-    script, pids = tmp_path / "script.py", tmp_path / "pids"
-    script.write_text(code)
-    pids.mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([sys.executable, str(script), str(pids)], stdout=subprocess.PIPE, env=environment) as parent:
-        assert wait_for(lambda: any(pids.iterdir()))
-        parent.kill()
-        parent.communicate(timeout=60)  # the pipe is closed when the last child is gone
-    assert wait_for(lambda: not any(Path(f"/proc/{one.name}").exists() for one in pids.iterdir()))
-
-
-def wait_for(true: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 60
-    while not true() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return true()
