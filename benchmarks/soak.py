@@ -163,7 +163,7 @@ def photographs(folder: Path) -> int:
     if not is_made(folder):
         return 0
     with Run.open(folder, write=False) as run:
-        return sum(1 for _ in run.picture_records())
+        return int(run.summary()["pictures"])
 
 
 def mistakes_of(ended: Ended) -> list[str]:

@@ -44,7 +44,7 @@ from device_agents.resize import FITS, RESIZERS
 from device_agents.sidecar import read_labels
 from hostctl.pictures.prepared import PREPARED_FIT
 from hostctl.printing import Progress, silent
-from hostctl.workers.parents import end_with
+from hostctl.workers.parallel import in_parallel
 
 FIT, RESIZER, SIZE_PX = "short-side-256-crop", "pillow-bilinear", 224
 LISTINGS = {"imagenet": "labels.csv", "coco": "annotations/instances.json"}
@@ -124,7 +124,7 @@ def write_dataset(
     failures: dict[str, str] = {}
     progress("pictures", len(done), len(listed), "")
     with (out / JOURNAL).open("a", encoding="utf-8") as journal:
-        for number, entry in enumerate(_in_parallel(tasks, workers), len(done) + 1):
+        for number, entry in enumerate(_made(tasks, workers), len(done) + 1):
             if "error" in entry:
                 failures[entry["scene"]] = entry["error"]
             else:
@@ -241,24 +241,10 @@ def _journal(path: Path) -> Iterator[Entry]:
             continue
 
 
-def _in_parallel(tasks: Sequence[_Task], workers: int) -> Iterator[Entry]:
-    """Make the pictures in worker processes of one thread each, in any order; in this process for one worker."""
-    if min(workers, len(tasks)) <= 1:
-        yield from map(_make, tasks)
-        return
-    import joblib
-
-    with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
-        parallel = joblib.Parallel(n_jobs=min(workers, len(tasks)), return_as="generator_unordered")
-        yield from parallel(joblib.delayed(_make_in_worker)(os.getpid(), task) for task in tasks)
-
-
-def _make_in_worker(parent: int, task: _Task) -> Entry:
-    import cv2
-
-    end_with(parent)
-    cv2.setNumThreads(1)  # the processes fill the cores already
-    return _make(task)
+def _made(tasks: Sequence[_Task], workers: int) -> Iterator[Entry]:
+    """Make the pictures in worker processes, in any order; in this process for one worker."""
+    workers = min(workers, len(tasks))
+    return in_parallel(_make, iter(tasks), workers=workers) if workers > 1 else map(_make, tasks)
 
 
 def _make(task: _Task) -> Entry:

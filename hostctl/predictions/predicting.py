@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.run_folder.frames import PREDICTION_COLUMNS, TEXTS
 from analysis.store import Run
 from capture.raw import RAW_SUFFIXES
-from device_agents.errors import BadInput, pick
+from device_agents.errors import BadInput, DeviceError, pick
 from device_agents.predict import default_environment
 from device_agents.preprocess import NOT_AVAILABLE
 from device_agents.records import Environment
@@ -87,7 +87,9 @@ def predict_pictures(
             for sha256, some in by_model(conditions).items():
                 made = [Assignment(tuple(each), agent=agent, made=how) for how, each in by_making(some).items()]
                 file, its = models.files[sha256]
-                predict_run(opened, file, its, made, workers=setup.workers, progress=said, cluster=setup.cluster)
+                away = predict_run(opened, file, its, made, workers=setup.workers, progress=said, cluster=setup.cluster)
+                if away:  # of the device that was asked for: there is nobody else
+                    raise DeviceError(f"{away[0]}; what was finished is kept: the same command goes on")
 
         result: dict[str, Any] = {
             "run": str(opened.folder),

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from contextlib import nullcontext
 
 import numpy as np
 import pandas as pd
@@ -12,16 +13,18 @@ from PIL import Image
 from analysis.store import Run
 from device_agents import predict as loop
 from device_agents import resize
-from device_agents.errors import BadInput, MissingExtra
+from device_agents.errors import BadInput, DeviceError, MissingExtra
 from device_agents.records import Environment
 from device_agents.resize import RESIZERS
-from hostctl import commands, printing
+from hostctl import commands, grid, printing
+from hostctl.predictions import predicting
 from hostctl.predictions.comparing import compare
 from hostctl.predictions.conditions import Condition
 from tests.device_agents.tiny_models import tiny_sidecar, write_tflite
 
 BASE = Condition(Environment("m", "", "pillow", "whole", "rgb", "squash", "pillow-box", "zero-one", "litert"))
 OTHER = Condition(dataclasses.replace(BASE.environment, resizer="opencv-area"))
+PICTURES = 24
 SHOT = {"angle": 0, "repeat": 0, "device": ""}
 
 
@@ -189,3 +192,38 @@ def test_what_the_model_cannot_take_is_left_out_too(setup):
 def test_a_wrong_question_is_refused(setup, options, message):
     with pytest.raises(BadInput, match=message):
         commands.predict(**setup, **options)
+
+
+class Leaving:
+    """A device's agent that answers a number of jobs, and then is away."""
+
+    name = "board"
+
+    def __init__(self, good):
+        self.good = good
+
+    def own(self, environment):
+        return dataclasses.replace(environment, machine=self.name)
+
+    def predict(self, job):
+        self.good -= 1
+        if self.good < 0:
+            raise DeviceError("board: no answer")
+        return loop.predict(job)
+
+
+@pytest.mark.parametrize("good", [0, 1])
+def test_a_device_that_leaves_ends_the_command_with_its_reason_and_what_was_finished_stays(setup, monkeypatch, good):
+    def predict_with(jobs):
+        monkeypatch.setattr(grid, "BLOCK", 8)  # the pictures are two jobs
+        monkeypatch.setattr(predicting, "_agent", lambda setup, run: nullcontext(Leaving(jobs)))
+        monkeypatch.setattr(predicting, "against_host", lambda run, device: {})
+        return commands.predict(**setup, lab=setup["out"], on="board")
+
+    with pytest.raises(DeviceError, match="board: no answer; what was finished is kept: the same command goes on"):
+        predict_with(good)
+    with Run.open(setup["out"], write=False) as run:
+        kept = run.summary()["predictions"]
+        assert 0 < kept < PICTURES if good else kept == 0
+        assert "board: no answer" in run.failures()["reason"].iloc[-1]
+    assert predict_with(9)["predicted"] == PICTURES
